@@ -1,0 +1,44 @@
+import { index, integer, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+
+/** Every score ever computed, immutable, with all that `replay(score_id)` needs (scoring.md §8). */
+export const scores = sqliteTable(
+  "scores",
+  {
+    score_id: text().primaryKey(),
+    retailer_id: text().notNull(),
+    /** SHA-256 over watermarks, as_of, model and engine: the same inputs are stored once, however often delivered. */
+    input_hash: text().notNull(),
+    as_of_day: integer().notNull(),
+    /** Sum of the ledgers' revisions: orders two computations of one day. */
+    ledger_revision: integer().notNull(),
+    /** JSON {distributor_id: revision}. */
+    watermarks: text().notNull(),
+    model_id: text().notNull(),
+    model_sha256: text().notNull(),
+    engine_version: text().notNull(),
+    /** `scored`, or why not: `insufficient`. */
+    status: text({ enum: ["scored", "insufficient"] }).notNull(),
+    altscore: integer(),
+    risk_band: text(),
+    probability_of_default: real(),
+    /** Hex SHA-256 over the canonical feature bytes. */
+    feature_snapshot_hash: text(),
+    /** JSON of the engine's inputs besides the statement: features, quality and limit inputs. */
+    replay_inputs: text().notNull(),
+    /** JSON of the engine's whole result (Scorecard). */
+    scorecard: text().notNull(),
+    scored_at: text().notNull(),
+  },
+  (t) => [
+    uniqueIndex("scores_by_input").on(t.retailer_id, t.input_hash),
+    index("scores_by_retailer_time").on(t.retailer_id, t.scored_at),
+  ],
+);
+
+/** Which score a lender gets now. */
+export const latestScores = sqliteTable("latest_scores", {
+  retailer_id: text().primaryKey(),
+  score_id: text().notNull(),
+  as_of_day: integer().notNull(),
+  ledger_revision: integer().notNull(),
+});
