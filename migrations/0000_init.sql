@@ -201,4 +201,8 @@ CREATE TABLE `scores` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `scores_by_input` ON `scores` (`retailer_id`,`input_hash`);--> statement-breakpoint
-CREATE INDEX `scores_by_retailer_time` ON `scores` (`retailer_id`,`scored_at`);
+CREATE INDEX `scores_by_retailer_time` ON `scores` (`retailer_id`,`scored_at`);--> statement-breakpoint
+CREATE TRIGGER `consent_records_no_update` BEFORE UPDATE ON `consent_records`
+BEGIN SELECT RAISE(ABORT, 'consent_records is append-only'); END;--> statement-breakpoint
+CREATE TRIGGER `consent_records_no_delete` BEFORE DELETE ON `consent_records`
+BEGIN SELECT RAISE(ABORT, 'consent_records is append-only'); END;
