@@ -1,4 +1,4 @@
-import { and, asc, inArray, lt, lte, sql } from "drizzle-orm";
+import { and, asc, inArray, lt, lte, type SQL, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
 import { nowIso, nowMs } from "../lib/seams.ts";
@@ -12,14 +12,21 @@ const MAX_LEASE_MS = 600_000;
 const RELAY_BATCH = 100;
 const HANDLED_KEEP_DAYS = 30;
 
-/** The statement that writes an event to the outbox: put it into the same `db.batch()` as the state change. */
-export function outboxInsert(db: DrizzleD1Database, envelope: EventEnvelope) {
-  return db.insert(outbox).values({
-    event_id: envelope.id,
-    envelope: JSON.stringify(envelope),
-    created_at: envelope.time,
-    next_attempt_ms: nowMs(),
-  });
+/**
+ * The statement that writes an event to the outbox: put it into the same `db.batch()` as the state change.
+ * With `condition` the event is written only if that SQL holds, for changes that may turn out to be no-ops.
+ */
+export function outboxInsert(db: DrizzleD1Database, envelope: EventEnvelope, condition: SQL = sql`1`) {
+  const body = JSON.stringify(envelope);
+  return db.run(sql`INSERT INTO outbox (event_id, envelope, created_at, next_attempt_ms, attempts)
+    SELECT ${envelope.id}, ${body}, ${envelope.time}, ${nowMs()}, 0 WHERE ${condition}`);
+}
+
+/** Writes events that tell of no change in D1 (e.g. that nothing was computed). */
+export async function writeEvents(env: Env, envelopes: EventEnvelope[]): Promise<void> {
+  const db = drizzle(env.DB);
+  const [first, ...rest] = envelopes.map((envelope) => outboxInsert(db, envelope));
+  if (first) await db.batch([first, ...rest]);
 }
 
 /**

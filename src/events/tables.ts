@@ -23,7 +23,10 @@ export const handledEvents = sqliteTable(
     event_id: text().notNull(),
     handled_at: text().notNull(),
   },
-  (t) => [primaryKey({ columns: [t.consumer, t.event_id] }), index("handled_events_by_time").on(t.handled_at)],
+  (t) => [
+    primaryKey({ columns: [t.consumer, t.event_id] }),
+    index("handled_events_by_time").on(t.handled_at),
+  ],
 );
 
 /** Messages that failed every retry, kept for a person to look at and replay. */

@@ -221,7 +221,11 @@ export class AppError extends Error {
 
 /** A dependency failed: 503, so that nothing is given on doubt. `cause` goes to the log. */
 export function unavailable(cause: unknown, detail?: string): AppError {
-  return new AppError("SERVICE_UNAVAILABLE", { cause, headers: { "Retry-After": "30" }, ...(detail ? { detail } : {}) });
+  return new AppError("SERVICE_UNAVAILABLE", {
+    cause,
+    headers: { "Retry-After": "30" },
+    ...(detail ? { detail } : {}),
+  });
 }
 
 /** The RFC 9457 problem document of an error. */

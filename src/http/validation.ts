@@ -68,7 +68,8 @@ export function parseJsonObject(bytes: Uint8Array): Record<string, unknown> {
       cause,
     });
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid("", "must be a JSON object");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw invalid("", "must be a JSON object");
   return value as Record<string, unknown>;
 }
 

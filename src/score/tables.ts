@@ -16,14 +16,14 @@ export const scores = sqliteTable(
     model_id: text().notNull(),
     model_sha256: text().notNull(),
     engine_version: text().notNull(),
-    /** `scored`, or why not: `insufficient`. */
-    status: text({ enum: ["scored", "insufficient"] }).notNull(),
+    /** Model version and engine version, as lenders see them. */
+    score_version: text().notNull(),
+    /** `scored`, or why not. */
+    status: text({ enum: ["scored", "insufficient", "unexplainable"] }).notNull(),
     altscore: integer(),
     risk_band: text(),
     probability_of_default: real(),
-    /** Hex SHA-256 over the canonical feature bytes. */
-    feature_snapshot_hash: text(),
-    /** JSON of the engine's inputs besides the statement: features, quality and limit inputs. */
+    /** JSON of what the engine made of the statement (ReplayInputs): with the model it gives the scorecard again. */
     replay_inputs: text().notNull(),
     /** JSON of the engine's whole result (Scorecard). */
     scorecard: text().notNull(),

@@ -59,7 +59,10 @@ export interface SyntheticPayment {
   bounced: boolean;
 }
 
-/** A whole made-up ledger, invoices in order of distributor and day; nothing in it is dated after `end_day`. */
+/**
+ * A whole made-up ledger: invoices in order of distributor and day, each followed by its credit note if it has
+ * one. Nothing in it is dated after `end_day`.
+ */
 export interface SyntheticLedger {
   distributors: SyntheticDistributor[];
   retailers: SyntheticRetailer[];

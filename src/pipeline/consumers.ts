@@ -1,0 +1,74 @@
+import { enforceRevocation } from "../consent/service.ts";
+import type { Env } from "../env.ts";
+import { alreadyHandled, eventHandled } from "../events/outbox.ts";
+import type { EventEnvelope } from "../events/types.ts";
+import { recordSync } from "../ingestion/sync.ts";
+import { scoreRetailers } from "./score-retailer.ts";
+import type { ScoringMessage } from "./types.ts";
+
+const CONSUMER = "pipeline";
+/** Retailers scored by one queue message: small enough to finish well inside a consumer's time. */
+export const RETAILERS_PER_MESSAGE = 25;
+/** What a queue takes in one call. */
+const MESSAGES_PER_SEND = 100;
+
+/** Handles one event; idempotent by event id. Throws if it could not be handled, so that the queue retries. */
+export async function handleEvent(env: Env, event: EventEnvelope): Promise<void> {
+  if (await alreadyHandled(env, CONSUMER, event.id)) {
+    await eventHandled(env, CONSUMER, event.id);
+    return;
+  }
+  switch (event.type) {
+    case "ingestion.batch.complete":
+      // Not noted as handled: the ledger repeats the event until every retailer of the batch is scored.
+      await startBatch(env, event.data as EventEnvelope<"ingestion.batch.complete">["data"]);
+      return;
+    case "consent.granted":
+      await scoreRetailers(env, [(event.data as EventEnvelope<"consent.granted">["data"]).retailer_id]);
+      break;
+    case "consent.revoked":
+      await enforceRevocation(env, event.data as EventEnvelope<"consent.revoked">["data"]);
+      break;
+    case "score.computed":
+    case "score.blocked":
+      // For lenders' notifications; nothing inside the system waits for them.
+      break;
+  }
+  await eventHandled(env, CONSUMER, event.id);
+}
+
+async function startBatch(env: Env, batch: { distributor_id: string; batch_id: string }): Promise<void> {
+  const { distributor_id, batch_id } = batch;
+  const ledger = env.DISTRIBUTOR_LEDGER.get(env.DISTRIBUTOR_LEDGER.idFromName(distributor_id));
+  const work = await ledger.pendingWork(batch_id);
+  // The Worker that took the batch may have died before it noted the sync.
+  await recordSync(env, distributor_id, work.sync_to);
+  if (work.retailer_ids.length === 0) await ledger.markScored(batch_id, []);
+  await sendScoring(env, { distributor_id, batch_id }, work.retailer_ids);
+}
+
+/** Puts retailers on the scoring queue in slices. */
+export async function sendScoring(
+  env: Env,
+  batch: ScoringMessage["batch"],
+  retailer_ids: string[],
+): Promise<void> {
+  const messages: { body: ScoringMessage }[] = [];
+  for (let start = 0; start < retailer_ids.length; start += RETAILERS_PER_MESSAGE) {
+    messages.push({
+      body: { batch, retailer_ids: retailer_ids.slice(start, start + RETAILERS_PER_MESSAGE) },
+    });
+  }
+  for (let start = 0; start < messages.length; start += MESSAGES_PER_SEND) {
+    await env.SCORING.sendBatch(messages.slice(start, start + MESSAGES_PER_SEND));
+  }
+}
+
+/** Scores one slice of retailers and tells the ledger whose batch asked for it; idempotent. */
+export async function handleScoring(env: Env, message: ScoringMessage): Promise<void> {
+  await scoreRetailers(env, message.retailer_ids);
+  if (!message.batch) return;
+  const { distributor_id, batch_id } = message.batch;
+  const ledger = env.DISTRIBUTOR_LEDGER.get(env.DISTRIBUTOR_LEDGER.idFromName(distributor_id));
+  await ledger.markScored(batch_id, message.retailer_ids);
+}

@@ -1,0 +1,53 @@
+/**
+ * Calendar months over day numbers (days since 1970-01-01). A month is one integer, 12 * year + (month - 1),
+ * so that months subtract. Proleptic Gregorian; the civil-date arithmetic is Howard Hinnant's `civil_from_days`.
+ */
+
+const DAYS_PER_ERA = 146_097;
+const EPOCH_SHIFT_DAYS = 719_468;
+
+/** Month number of a day. */
+export function monthOfDay(day: number): number {
+  const shifted = day + EPOCH_SHIFT_DAYS;
+  const era = Math.floor(shifted / DAYS_PER_ERA);
+  const day_of_era = shifted - era * DAYS_PER_ERA;
+  const year_of_era = Math.floor(
+    (day_of_era -
+      Math.floor(day_of_era / 1460) +
+      Math.floor(day_of_era / 36_524) -
+      Math.floor(day_of_era / 146_096)) /
+      365,
+  );
+  const day_of_year =
+    day_of_era - (365 * year_of_era + Math.floor(year_of_era / 4) - Math.floor(year_of_era / 100));
+  // Months counted from March, so that the leap day ends the year: 0 = March, 11 = February.
+  const march_month = Math.floor((5 * day_of_year + 2) / 153);
+  return 12 * (era * 400 + year_of_era) + march_month + 2;
+}
+
+/** First day of a month number. */
+export function firstDayOfMonth(month: number): number {
+  const march_based = month - 2;
+  const year = Math.floor(march_based / 12);
+  const march_month = march_based - 12 * year;
+  const era = Math.floor(year / 400);
+  const year_of_era = year - era * 400;
+  const day_of_year = Math.floor((153 * march_month + 2) / 5);
+  const day_of_era =
+    year_of_era * 365 + Math.floor(year_of_era / 4) - Math.floor(year_of_era / 100) + day_of_year;
+  return era * DAYS_PER_ERA + day_of_era - EPOCH_SHIFT_DAYS;
+}
+
+/** The day `months` calendar months before `day`, clipped to the end of the month it falls in (31 March - 1 = 28 or 29 February). */
+export function minusMonths(day: number, months: number): number {
+  const month = monthOfDay(day);
+  const day_of_month = day - firstDayOfMonth(month);
+  const target = month - months;
+  const last_day = firstDayOfMonth(target + 1) - 1;
+  return Math.min(firstDayOfMonth(target) + day_of_month, last_day);
+}
+
+/** The last month that is over at the end of `day`: its own month if `day` is that month's last day. */
+export function lastCompleteMonth(day: number): number {
+  return monthOfDay(day + 1) - 1;
+}

@@ -1,0 +1,86 @@
+import type { ErpType, Statement, StatementInvoice, StatementPayment } from "../src/scoring/types.ts";
+import type { SyntheticLedger } from "../src/synthetic/types.ts";
+
+/** The term of a distributor that never states a due day (features.md). */
+const DEFAULT_TERM_DAYS = 30;
+
+/** Everything ever known of one retailer, later days included. */
+export interface RetailerRows {
+  invoices: StatementInvoice[];
+  payments: StatementPayment[];
+}
+
+/** Usual terms in days by distributor. */
+export type UsualTerms = ReadonlyMap<string, number>;
+
+/** The most frequent due - invoice difference in days; ties: the shorter; none: 30. */
+export function usualTermDays(invoices: readonly StatementInvoice[]): number {
+  const counts = new Map<number, number>();
+  for (const { invoice_day, due_day, is_return } of invoices) {
+    if (due_day === null || is_return) continue;
+    counts.set(due_day - invoice_day, (counts.get(due_day - invoice_day) ?? 0) + 1);
+  }
+  let usual = DEFAULT_TERM_DAYS;
+  let most = 0;
+  for (const [term_days, count] of counts) {
+    if (count > most || (count === most && term_days < usual)) [usual, most] = [term_days, count];
+  }
+  return usual;
+}
+
+/** Usual terms of all distributors by what is known at the end of a day. */
+export function usualTermsAt(retailers: Iterable<RetailerRows>, as_of_day: number): UsualTerms {
+  const known = [...retailers].flatMap(({ invoices }) =>
+    invoices.filter((invoice) => invoice.invoice_day <= as_of_day),
+  );
+  const terms = new Map<string, number>();
+  for (const [distributor_id, own] of Map.groupBy(known, (invoice) => invoice.distributor_id)) {
+    terms.set(distributor_id, usualTermDays(own));
+  }
+  return terms;
+}
+
+/** What the engine would have been given for a retailer at the end of `day`. */
+export function statementAt(
+  retailer_id: string,
+  rows: RetailerRows,
+  terms: UsualTerms,
+  day: number,
+  erp_type: ErpType,
+): Statement {
+  const invoices = rows.invoices.filter((invoice) => invoice.invoice_day <= day);
+  const payments = rows.payments.filter((payment) => payment.paid_day <= day);
+  const by_distributor = Map.groupBy(invoices, (invoice) => invoice.distributor_id);
+  const sources = Array.from(by_distributor, ([distributor_id, own]) => {
+    const goods_days = own.flatMap((invoice) => (invoice.is_return ? [] : [invoice.invoice_day]));
+    return {
+      distributor_id,
+      erp_type,
+      usual_term_days: terms.get(distributor_id) ?? DEFAULT_TERM_DAYS,
+      first_invoice_day: goods_days.length === 0 ? null : Math.min(...goods_days),
+      records_received: own.length,
+      records_quarantined: 0,
+    };
+  });
+  return { retailer_id, sources, invoices, payments, identity_verified: true };
+}
+
+/** The rows of a made-up ledger by retailer index. */
+export function rowsOfLedger(ledger: SyntheticLedger): Map<number, RetailerRows> {
+  const retailers = new Map<number, RetailerRows>();
+  const owners = new Map<string, RetailerRows>();
+  for (const { distributor_index, retailer_index, ...invoice } of ledger.invoices) {
+    let rows = retailers.get(retailer_index);
+    if (rows === undefined) {
+      rows = { invoices: [], payments: [] };
+      retailers.set(retailer_index, rows);
+    }
+    rows.invoices.push({ distributor_id: `distributor-${distributor_index}`, ...invoice });
+    owners.set(`${distributor_index}/${invoice.invoice_id}`, rows);
+  }
+  for (const { distributor_index, payment_method: _method, ...payment } of ledger.payments) {
+    const rows = owners.get(`${distributor_index}/${payment.invoice_id}`);
+    rows?.payments.push({ distributor_id: `distributor-${distributor_index}`, ...payment });
+  }
+  return retailers;
+}

@@ -1,0 +1,221 @@
+#!/usr/bin/python3
+"""Trains the champion from the cohort that cohort.ts wrote. Needs Debian's python3-xgboost 1.7.4 and numpy.
+
+The same cohort and seed give the same bytes: one thread, fixed seeds, rows in file order. Splits:
+  train        as_of dates before the last one, retailers of no held-out number
+  calibration  as_of dates before the last one, held-out retailers (every fifth)
+  test         the last as_of date, all retailers: out of time; every label window of the others ends by then
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import math
+import pathlib
+
+import numpy as np
+import xgboost as xgb
+
+TREES = 200
+PARAMS = {
+    "booster": "gbtree",
+    "objective": "binary:logistic",
+    "tree_method": "hist",
+    "max_depth": 4,
+    "eta": 0.04,
+    "min_child_weight": 12,
+    "subsample": 0.7,
+    "colsample_bytree": 0.6,
+    "lambda": 6,
+    "gamma": 0.5,
+    "nthread": 1,
+}
+HELD_OUT_EVERY = 5
+BOOTSTRAP_MODELS = 10
+BOOTSTRAP_SAMPLES = 400
+# One-sided 95 % of a normal: the sparse route takes the upper end of the margin's interval.
+INTERVAL_Z = 1.645
+VECTOR_ROWS = 50
+
+
+def read_cohort(path, names):
+    """Columns of the cohort as numpy arrays; an empty cell is a missing feature."""
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    features = np.array([[float(row[n]) if row[n] != "" else math.nan for n in names] for row in rows])
+    column = lambda name: np.array([int(row[name]) for row in rows])
+    return features, column("label"), column("as_of_day"), column("retailer"), column("sparse")
+
+
+def auroc(label, score):
+    """Area under the ROC curve with ties counted half; NaN if one class is absent."""
+    order = np.argsort(score, kind="stable")
+    ranks = np.empty(len(score))
+    _, start, count = np.unique(score[order], return_index=True, return_counts=True)
+    ranks[order] = np.repeat(start + (count + 1) / 2, count)
+    positives = int(label.sum())
+    negatives = len(label) - positives
+    if positives == 0 or negatives == 0:
+        return math.nan
+    return (ranks[label == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+def kolmogorov_smirnov(label, score):
+    """Largest gap between the score distributions of the two classes."""
+    thresholds = np.unique(score)
+    bad = np.searchsorted(np.sort(score[label == 1]), thresholds, side="right") / max(1, label.sum())
+    good = np.searchsorted(np.sort(score[label == 0]), thresholds, side="right") / max(1, (1 - label).sum())
+    return float(np.max(np.abs(good - bad)))
+
+
+def interval_by_retailer(label, score, retailer, seed):
+    """95 % interval of the AUROC, resampling whole retailers."""
+    random = np.random.RandomState(seed)
+    _, group = np.unique(retailer, return_inverse=True)
+    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
+    values = []
+    for _ in range(BOOTSTRAP_SAMPLES):
+        rows = np.concatenate([members[i] for i in random.randint(0, len(members), len(members))])
+        values.append(auroc(label[rows], score[rows]))
+    return [round(float(v), 4) for v in np.nanpercentile(values, [2.5, 97.5])]
+
+
+def platt(margin, label):
+    """a, b of PD = 1 / (1 + exp(-(a * margin + b))) by Newton's method on the log-likelihood."""
+    a, b = 1.0, 0.0
+    x = margin.astype(np.float64)
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-(a * x + b)))
+        w = p * (1 - p)
+        gradient = np.array([np.sum((label - p) * x), np.sum(label - p)])
+        hessian = np.array([[np.sum(w * x * x), np.sum(w * x)], [np.sum(w * x), np.sum(w)]])
+        step = np.linalg.solve(hessian, gradient)
+        a, b = a + step[0], b + step[1]
+        if np.max(np.abs(step)) < 1e-12:
+            break
+    return float(a), float(b)
+
+
+def fit(features, label, names, signs, seed):
+    params = {**PARAMS, "seed": seed, "monotone_constraints": "(" + ",".join(str(s) for s in signs) + ")"}
+    # A base rate as starting point lets 200 trees explain risk instead of the mean.
+    params["base_score"] = round(float(label.mean()), 4)
+    return xgb.train(params, xgb.DMatrix(features, label=label, feature_names=names), num_boost_round=TREES)
+
+
+def margins(model, features, names):
+    return model.predict(xgb.DMatrix(features, feature_names=names), output_margin=True)
+
+
+def interval_halfwidth(train, names, signs, seed, sparse_features, a):
+    """How uncertain the calibrated margin of a sparse retailer is: INTERVAL_Z times the spread over models trained
+    on resampled retailers, at the 90th percentile of the held-out sparse rows."""
+    features, label, retailer = train
+    random = np.random.RandomState(seed)
+    numbers = np.unique(retailer)
+    predictions = []
+    for i in range(BOOTSTRAP_MODELS):
+        weight = np.bincount(random.randint(0, len(numbers), len(numbers)), minlength=len(numbers))
+        rows = np.repeat(np.arange(len(label)), weight[np.searchsorted(numbers, retailer)])
+        model = fit(features[rows], label[rows], names, signs, seed + 1 + i)
+        predictions.append(margins(model, sparse_features, names))
+    spread = np.std(np.array(predictions, dtype=np.float64), axis=0, ddof=1)
+    return float(INTERVAL_Z * abs(a) * np.percentile(spread, 90))
+
+
+def write_vectors(path, model, features, names, seed):
+    """Rows with XGBoost's own margin, probability and contributions, some of them exactly on a split threshold."""
+    random = np.random.RandomState(seed)
+    rows = features[random.choice(len(features), VECTOR_ROWS, replace=False)].copy()
+    trees = json.loads(model.save_raw(raw_format="json"))["learner"]["gradient_booster"]["model"]["trees"]
+    for i in range(0, VECTOR_ROWS, 4):
+        tree = trees[random.randint(len(trees))]
+        inner = [n for n, left in enumerate(tree["left_children"]) if left != -1]
+        if inner:
+            node = inner[random.randint(len(inner))]
+            # The threshold is a float32; the row must hold that very value.
+            rows[i, tree["split_indices"][node]] = float(np.float32(tree["split_conditions"][node]))
+    for i in range(2, VECTOR_ROWS, 7):
+        rows[i, random.choice(len(names), 6, replace=False)] = math.nan
+    matrix = xgb.DMatrix(rows, feature_names=names)
+    margin = model.predict(matrix, output_margin=True)
+    probability = model.predict(matrix)
+    shap = model.predict(matrix, pred_contribs=True)
+    cell = lambda value: "" if math.isnan(value) else repr(float(value))
+    with open(path, "w", newline="") as file:
+        file.write(",".join([*names, "margin", "probability", *[f"shap_{n}" for n in names], "shap_bias"]) + "\n")
+        for i in range(VECTOR_ROWS):
+            file.write(",".join(map(cell, [*rows[i], margin[i], probability[i], *shap[i]])) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cohort", default=".local/training", help="folder that cohort.ts wrote")
+    parser.add_argument("--out", default="models", help="folder for champion.json, champion.meta.json, vectors.csv")
+    parser.add_argument("--version", default="1.0.0")
+    parser.add_argument("--seed", type=int, default=20260331)
+    options = parser.parse_args()
+    cohort = pathlib.Path(options.cohort)
+    out = pathlib.Path(options.out)
+
+    description = json.loads((cohort / "cohort.json").read_text())
+    names = [feature["name"] for feature in description["features"]]
+    signs = [feature["sign"] for feature in description["features"]]
+    features, label, as_of_day, retailer, sparse = read_cohort(cohort / "cohort.csv", names)
+    last = as_of_day == as_of_day.max()
+    held_out = retailer % HELD_OUT_EVERY == 0
+    train, calibration = ~last & ~held_out, ~last & held_out
+
+    model = fit(features[train], label[train], names, signs, options.seed)
+    a, b = platt(margins(model, features[calibration], names), label[calibration])
+    margin = margins(model, features[last], names).astype(np.float64)
+    pd = 1 / (1 + np.exp(-(a * margin + b)))
+    test = label[last]
+    worst = np.nan_to_num(features[last][:, names.index("worst_delay_365")])
+    unseen = held_out[last]
+    halfwidth = interval_halfwidth(
+        (features[train], label[train], retailer[train]), names, signs, options.seed,
+        features[calibration & (sparse == 1)], a,
+    )
+
+    artefact = bytes(model.save_raw(raw_format="json"))
+    sha256 = hashlib.sha256(artefact).hexdigest()
+    gain = model.get_score(importance_type="total_gain")
+    total = sum(gain.values())
+    meta = {
+        "model_id": f"mdl_{sha256[:16]}",
+        "version": options.version,
+        "sha256": sha256,
+        "feature_list_version": description["feature_list_version"],
+        "calibration": {"a": a, "b": b},
+        "sparse_margin_halfwidth": round(halfwidth, 4),
+        "trained_on": description["summary"],
+        "metrics": {
+            "auroc": round(auroc(test, pd), 4),
+            "auroc_interval": interval_by_retailer(test, pd, retailer[last], options.seed),
+            "auroc_unseen_retailers": round(auroc(test[unseen], pd[unseen]), 4),
+            "auroc_worst_delay_365_alone": round(auroc(test, worst), 4),
+            "ks": round(kolmogorov_smirnov(test, pd), 4),
+            "brier": round(float(np.mean((pd - test) ** 2)), 5),
+            "bad_rate": round(float(test.mean()), 5),
+            "mean_pd": round(float(pd.mean()), 5),
+            "rows": {"train": int(train.sum()), "calibration": int(calibration.sum()), "test": int(last.sum())},
+        },
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "champion.json").write_bytes(artefact)
+    (out / "champion.meta.json").write_text(json.dumps(meta, indent=2) + "\n")
+    write_vectors(out / "vectors.csv", model, features[last], names, options.seed)
+    print(json.dumps(meta, indent=2))
+    print(f"champion.json: {len(artefact)} bytes")
+    for name, value in sorted(gain.items(), key=lambda item: -item[1])[:15]:
+        print(f"{value / total:6.1%}  {name}")
+    tenths = np.array_split(np.argsort(pd, kind="stable"), 10)
+    print("PD tenth: mean PD, share that went bad")
+    for tenth in tenths:
+        print(f"  {pd[tenth].mean():.4f}  {test[tenth].mean():.4f}")
+
+
+if __name__ == "__main__":
+    main()
