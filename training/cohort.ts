@@ -86,7 +86,8 @@ function* cohortRows(
       const retailer = number * retailers + index;
       const sparse = computed.route === "sparse" ? 1 : 0;
       const cells = computed.values.map((value) => value ?? "");
-      yield [retailer, as_of_day, sparse, outcome.defaulted ? 1 : 0, ...cells].join(",");
+      const already_bad = outcome.already_bad ? 1 : 0;
+      yield [retailer, as_of_day, sparse, already_bad, outcome.defaulted ? 1 : 0, ...cells].join(",");
     }
   }
 }
@@ -100,7 +101,7 @@ async function main(): Promise<void> {
   const retailers = Number(options.retailers);
   mkdirSync(options.out, { recursive: true });
   const file = createWriteStream(join(options.out, "cohort.csv"));
-  file.write(`${["retailer", "as_of_day", "sparse", "label", ...FEATURE_NAMES].join(",")}\n`);
+  file.write(`${["retailer", "as_of_day", "sparse", "already_bad", "label", ...FEATURE_NAMES].join(",")}\n`);
   const counts: CohortCounts = { rows: 0, bad: 0 };
   for (let number = 0; number < ledgers; number++) {
     for (const line of cohortRows(number, options.seed, retailers, counts)) file.write(`${line}\n`);

@@ -12,6 +12,8 @@ const MONTH_DAYS = 30.4375;
 export interface Outcome {
   /** Some invoice, unsettled at the as_of day or issued later, could reach BAD_DAYS in the window. */
   at_risk: boolean;
+  /** Some invoice was BAD_DAYS or more past due, and unsettled, at the as_of day itself. */
+  already_bad: boolean;
   /** Some invoice was BAD_DAYS or more past due on a day of the window. */
   any_bad: boolean;
   /** As any_bad, but the invoice passed BAD_DAYS in the window itself: not already bad at its start. */
@@ -41,6 +43,7 @@ function monthlyBilling(statement: Statement, as_of_day: number): number {
 export function outcomeOf(known: Statement, as_of_day: number, known_day: number): Outcome {
   const outcome: Outcome = {
     at_risk: false,
+    already_bad: false,
     any_bad: false,
     newly_bad: false,
     due_in_window_bad: false,
@@ -63,6 +66,7 @@ export function outcomeOf(known: Statement, as_of_day: number, known_day: number
     if (!turned_bad) continue;
     outcome.any_bad = true;
     if (bad_day > as_of_day) outcome.newly_bad = true;
+    else outcome.already_bad = true;
     bad.push({
       first_day: Math.max(bad_day, as_of_day + 1),
       last_day: settled ? view.end_day[i]! : Number.POSITIVE_INFINITY,

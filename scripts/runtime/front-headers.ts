@@ -16,7 +16,13 @@ const HOP_BY_HOP = new Set([
 ]);
 
 /** What only the edge may say about a request; a client that sends them is ignored. */
-const EDGE_ONLY = new Set(["true-client-ip", "x-real-ip", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"]);
+const EDGE_ONLY = new Set([
+  "true-client-ip",
+  "x-real-ip",
+  "x-forwarded-for",
+  "x-forwarded-proto",
+  "x-forwarded-host",
+]);
 const EDGE_ONLY_PREFIXES = ["mf-", "cf-"];
 
 /** What the front knows about the connection a request came over. */
@@ -33,7 +39,11 @@ export interface ConnectionFacts {
  * that only the edge may set and of hop-by-hop headers, then the edge's. The body's framing is stated afresh
  * (`content-length` or chunked), so that no message can end where its sender pretends.
  */
-export function forwardedRequestHeaders(request: IncomingMessage, path: string, facts: ConnectionFacts): string[] {
+export function forwardedRequestHeaders(
+  request: IncomingMessage,
+  path: string,
+  facts: ConnectionFacts,
+): string[] {
   const dropped = namedByConnection(request.headers.connection);
   const headers: string[] = [];
   for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {

@@ -20,6 +20,7 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 65_000;
 const ANSWER_TIMEOUT_MS = 60_000;
 const CLOSE_GRACE_MS = 2_000;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Reserved to the edge on Cloudflare and to the simulator here: never the Worker's. */
 const RESERVED_PATHS = ["/cdn-cgi", "/__cf_local"];
 
@@ -81,7 +82,13 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     [tls, mtls_url],
   ] as const) {
     server.on("request", (request, response) => {
-      forward(request, response, connectionFacts(request, origin, options.revoked), agent, options.workerd_port);
+      forward(
+        request,
+        response,
+        connectionFacts(request, origin, options.revoked),
+        agent,
+        options.workerd_port,
+      );
     });
     server.on("clientError", answerMalformed);
   }
@@ -116,7 +123,11 @@ function listen(server: http.Server, port: number, option: string): Promise<numb
 }
 
 /** A connection's TLS facts do not change during its life, but the list of revoked certificates may. */
-function connectionFacts(request: http.IncomingMessage, origin: string, revoked: RevokedSerials): ConnectionFacts {
+function connectionFacts(
+  request: http.IncomingMessage,
+  origin: string,
+  revoked: RevokedSerials,
+): ConnectionFacts {
   const { socket } = request;
   const client_ip = socket.remoteAddress ?? "";
   if (!(socket instanceof TLSSocket)) return { origin, client_ip, tls: null };
@@ -138,9 +149,13 @@ function forward(
   // An upload that its client drops ends with an error on the request; the answer's close handles it.
   request.on("error", () => {});
   const target = requestTarget(request, facts.origin);
-  if (target === null) return answerProblem(request, response, "INVALID_REQUEST");
+  if (target === null) {
+    answerProblem(request, response, "INVALID_REQUEST");
+    return;
+  }
   if (RESERVED_PATHS.some((path) => target.pathname === path || target.pathname.startsWith(`${path}/`))) {
-    return answerProblem(request, response, "NOT_FOUND");
+    answerProblem(request, response, "NOT_FOUND");
+    return;
   }
   const upstream = http.request({
     host: HOST,
@@ -220,7 +235,7 @@ function requestTarget(request: http.IncomingMessage, origin: string): URL | nul
 }
 
 function answerProblem(request: http.IncomingMessage, response: http.ServerResponse, code: ErrorCode): void {
-  const { status, headers, body } = problem(code);
+  const { status, headers, body } = problem(code, request.headers["x-request-id"]);
   if (!request.complete) response.shouldKeepAlive = false;
   response.writeHead(status, headers);
   response.end(request.method === "HEAD" ? undefined : body);
@@ -233,14 +248,25 @@ function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
     return;
   }
   const { status, headers, body } = problem("INVALID_REQUEST");
-  const lines = Object.entries({ ...headers, Connection: "close", "Content-Length": String(Buffer.byteLength(body)) });
+  const lines = Object.entries({
+    ...headers,
+    Connection: "close",
+    "Content-Length": String(Buffer.byteLength(body)),
+  });
   socket.end(
     `HTTP/1.1 ${status} Bad Request\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${body}`,
   );
 }
 
-function problem(code: ErrorCode): { status: number; headers: Record<string, string>; body: string } {
-  const request_id = randomUUID();
+interface Problem {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+function problem(code: ErrorCode, given_request_id?: string | string[]): Problem {
+  const given = typeof given_request_id === "string" && UUID.test(given_request_id);
+  const request_id = given ? given_request_id : randomUUID();
   const document = problemDocument(new AppError(code), request_id);
   return {
     status: Number(document.status),

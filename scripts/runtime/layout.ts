@@ -42,7 +42,10 @@ export function openLayout(state_dir: string): StateLayout {
   const certificates = join(dir, "certificates");
   mkdirSync(certificates, { recursive: true });
   const socket = join(dir, "control.sock");
-  const short = join(tmpdir(), `altscore-${createHash("sha256").update(dir).digest("hex").slice(0, 16)}.sock`);
+  const short = join(
+    tmpdir(),
+    `altscore-${createHash("sha256").update(dir).digest("hex").slice(0, 16)}.sock`,
+  );
   return {
     dir,
     secrets: join(dir, "secrets.json"),

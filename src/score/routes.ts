@@ -1,5 +1,4 @@
 import { findConsentByGstin } from "../consent/lookup.ts";
-import type { AppContext } from "../http/context.ts";
 import { AppError } from "../http/errors.ts";
 import { mount, newRouter } from "../http/routing.ts";
 import { problem, retailerId } from "../http/schemas.ts";

@@ -19,6 +19,9 @@ const DAY_MS = 86_400_000;
 /** A shop in trouble orders less: this much of its order rate goes per unit of monthly lateness above 0.5. */
 const TROUBLE_ORDER_LOSS = 0.3;
 
+/** Share of lateness that is left beyond the point at which distributors stop supplying. */
+const BEYOND_SUPPLY_STOP = 0.2;
+
 /** Demand factor of a day: the common rhythm times the retailer's own season. */
 function demandFactor(retailer: RetailerProfile, day: number): number {
   const month = new Date(day * DAY_MS).getUTCMonth();
@@ -56,7 +59,9 @@ function ordersFrom(
       // Money is short when shops sell little, and in the retailer's own lean season most of all.
       draft.lateness += 0.35 * Math.max(0, 1 - demand);
       if (draft.disputed) draft.lateness += 0.4;
-      if (random.chance(retailer.slip_share)) draft.lateness += 0.6 + random.exponential(1);
+      if (random.chance(retailer.slip_share)) draft.lateness += 1 + random.exponential(1);
+      const beyond = Math.max(0, draft.lateness - retailer.supply_stop_lateness);
+      draft.lateness -= (1 - BEYOND_SUPPLY_STOP) * beyond;
     }
     const rate = Math.sqrt(demand * growth) * Math.exp(-TROUBLE_ORDER_LOSS * Math.max(0, trouble - 0.5));
     const gap_days = (relationship.gap_days / rate) * (0.45 + random.exponential(0.55));

@@ -42,6 +42,11 @@ export interface RetailerProfile {
   scatter: number;
   /** Share of invoices that are forgotten or argued about and slip far. */
   slip_share: number;
+  /**
+   * Lateness from which it hurries, because its distributors would stop supplying: what goes beyond counts only
+   * a fifth. Infinity for one that no such limit moves.
+   */
+  supply_stop_lateness: number;
   /** Yearly growth of order value and frequency, as a log. */
   growth: number;
   /** How strongly its own season moves its orders (0 none, 1 to almost nothing), and in which month it peaks. */
@@ -72,7 +77,7 @@ const KIND_WEIGHTS: readonly (readonly [RetailerKind, number])[] = [
 const LATENESS: Record<RetailerKind, readonly [number, number]> = {
   punctual: [-0.8, 0.35],
   average: [-0.05, 0.35],
-  slow: [0.85, 0.4],
+  slow: [1, 0.7],
   deteriorating: [-0.1, 0.4],
   seasonal: [0.1, 0.45],
   sparse: [0.25, 0.6],
@@ -202,8 +207,9 @@ export function makeRetailer(
     relationships: makeRelationships(random, kind, trade, distributors),
     lateness,
     monthly_lateness: monthlyLateness(random, kind, months),
-    scatter: clamp(logNormal(random, trade ? 0.7 : 0.6, 0.3), 0.25, 1.4),
-    slip_share: clamp(logNormal(random, 0.012 * Math.exp(0.5 * lateness), 0.7), 0, 0.15),
+    scatter: clamp(logNormal(random, trade ? 0.6 : 0.5, 0.35), 0.2, 1.4),
+    slip_share: clamp(logNormal(random, 0.006 * Math.exp(0.5 * lateness), 1.4), 0, 0.35),
+    supply_stop_lateness: random.chance(0.3) ? random.between(1.2, 2) : Number.POSITIVE_INFINITY,
     growth: 0.06 + 0.15 * random.normal() - (kind === "deteriorating" ? 0.25 : 0),
     season_amplitude: kind === "seasonal" ? random.between(0.6, 1) : random.between(0, 0.25),
     season_peak_month: random.integer(0, 11),

@@ -1,0 +1,210 @@
+import { z } from "@hono/zod-openapi";
+import { distributorId, lenderId, PURPOSES, type Purpose, purpose, retailerId } from "../http/schemas.ts";
+
+/** Most lenders that one act can name (api.md §4). */
+const MAX_LENDERS = 20;
+const MAX_REASON_CHARS = 500;
+
+export const CHANNELS = ["whatsapp", "ivr", "portal", "assisted"] as const;
+export type Channel = (typeof CHANNELS)[number];
+
+const consentId = z
+  .string()
+  .regex(/^cns_[0-9a-f]{16}$/, "must be cns_ followed by 16 lower-case hex digits")
+  .openapi({ description: "Id of a consent", example: "cns_0123456789abcdef" });
+
+const waMessageId = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,256}$/, "must be 1 to 256 printable ASCII characters without spaces")
+  .openapi({
+    description: "Id of the message that is the evidence of this act (outside WhatsApp: of the call or form)",
+    example: "wamid.HBgMOTE5ODEwMDAwMDAwFQIAEhg",
+  });
+
+const instant = z.iso
+  .datetime({ message: "must be ISO 8601 in UTC with Z" })
+  .openapi({ description: "Instant, ISO 8601 UTC", example: "2027-01-31T00:00:00.000Z" });
+
+const language = z
+  .string()
+  .max(35)
+  .refine(isLanguageTag, "must be a BCP 47 language tag")
+  .openapi({ description: "BCP 47 tag of the language the notice was given in", example: "hi" });
+
+function isLanguageTag(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length === 1;
+  } catch {
+    return false;
+  }
+}
+
+export const grantBody = z
+  .object({
+    retailer_phone_hash: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/i, "must be 64 hex digits")
+      .optional()
+      .openapi({ description: "HMAC-SHA-256 of the phone under the shared pepper" }),
+    retailer_id: retailerId.optional(),
+    distributor_id: distributorId,
+    lender_scope: z.array(lenderId).min(1).max(MAX_LENDERS),
+    purpose: purpose.optional(),
+    purposes: z.array(purpose).min(1).max(PURPOSES.length).optional(),
+    consent_channel: z.enum(CHANNELS),
+    wa_message_id: waMessageId,
+    language,
+    // Absent, a notice is unknown (422), not malformed (api.md §10).
+    notice_id: z.string().max(200).optional(),
+    notice_version: z.string().max(200).optional(),
+    expires_at: instant.optional(),
+    // Absent or false, the retailer is not known to be an adult (422), which is not a malformed request.
+    adult_declared: z.boolean().optional(),
+  })
+  .refine((body) => (body.retailer_phone_hash === undefined) !== (body.retailer_id === undefined), {
+    message: "exactly one of retailer_phone_hash and retailer_id is required",
+  })
+  .refine((body) => body.purpose !== undefined || body.purposes !== undefined, {
+    message: "purpose or purposes is required",
+    path: ["purpose"],
+  })
+  .refine((body) => !body.purpose || !body.purposes || body.purpose === body.purposes[0], {
+    message: "must be the first of purposes when both are sent",
+    path: ["purpose"],
+  })
+  .openapi("ConsentGrant");
+
+/** A grant in one form, whichever way it was spelled; lists without repetition, in the order given. */
+export interface GrantRequest {
+  retailer_phone_hash: string | null;
+  retailer_id: string | null;
+  distributor_id: string;
+  lender_ids: string[];
+  purposes: Purpose[];
+  channel: Channel;
+  wa_message_id: string;
+  language: string;
+  notice_id: string | null;
+  notice_version: string | null;
+  /** Unix ms; null for the default. */
+  expires_ms: number | null;
+  adult_declared: boolean;
+}
+
+/** The one form of a checked grant body. */
+export function toGrantRequest(body: z.infer<typeof grantBody>): GrantRequest {
+  return {
+    retailer_phone_hash: body.retailer_phone_hash?.toLowerCase() ?? null,
+    retailer_id: body.retailer_id ?? null,
+    distributor_id: body.distributor_id,
+    lender_ids: [...new Set(body.lender_scope)],
+    purposes: [...new Set(body.purposes ?? (body.purpose ? [body.purpose] : []))],
+    channel: body.consent_channel,
+    wa_message_id: body.wa_message_id,
+    language: Intl.getCanonicalLocales(body.language)[0] ?? body.language,
+    notice_id: body.notice_id ?? null,
+    notice_version: body.notice_version ?? null,
+    expires_ms: body.expires_at === undefined ? null : Date.parse(body.expires_at),
+    adult_declared: body.adult_declared ?? false,
+  };
+}
+
+export const grantAnswer = z
+  .object({
+    consent_id: consentId,
+    consents: z.array(z.object({ lender_id: lenderId, consent_id: consentId, signature: z.string() })),
+    retailer_id: retailerId,
+    lender_scope: z.array(lenderId),
+    purpose,
+    signed_at: instant,
+    expires_at: instant,
+    signature: z.string().openapi({ description: "Hex r||s, ECDSA P-256 with SHA-256, of the first record" }),
+  })
+  .openapi("ConsentGranted");
+export type GrantAnswer = z.infer<typeof grantAnswer>;
+
+export const revokeBody = z
+  .object({
+    consent_id: consentId.optional(),
+    retailer_id: retailerId.optional(),
+    lender_id: lenderId.optional(),
+    reason: z
+      .string()
+      .max(MAX_REASON_CHARS)
+      // The signed form is UTF-8, which has no place for half a surrogate pair.
+      .refine((text) => text.isWellFormed(), "must be valid Unicode")
+      .optional()
+      .openapi({ description: "Why, for the record; no personal data", example: "STOP in the chat" }),
+    wa_message_id: waMessageId.optional(),
+  })
+  .refine((body) => body.consent_id !== undefined || body.retailer_id !== undefined, {
+    message: "consent_id or retailer_id is required",
+  })
+  .openapi("ConsentRevocation");
+export type RevokeRequest = z.infer<typeof revokeBody>;
+
+export const revokeAnswer = z
+  .object({
+    consent_id: consentId,
+    revoked: z.array(consentId),
+    status: z.literal("revoked"),
+    revoked_at: instant,
+    processing_halt_by: instant,
+  })
+  .openapi("ConsentRevoked");
+export type RevokeAnswer = z.infer<typeof revokeAnswer>;
+
+export const checkQuery = z.object({ retailer_id: retailerId, lender_id: lenderId });
+export const checkAnswer = z
+  .object({
+    consented: z.boolean(),
+    consent_id: consentId.optional(),
+    purposes: z.array(purpose).optional(),
+    expires_at: instant.optional(),
+  })
+  .openapi("ConsentCheck");
+export type CheckAnswer = z.infer<typeof checkAnswer>;
+
+export const retailerQuery = z.object({ retailer_id: retailerId });
+
+const record = z
+  .looseObject({
+    consent_id: consentId,
+    retailer_id: retailerId,
+    seq: z.number().int(),
+    prev_hash: z.string(),
+    record_hash: z.string(),
+    signature: z.string(),
+    key_id: z.string(),
+  })
+  .openapi("ConsentRecord", {
+    description: "Signed record; record_hash is the SHA-256 of its RFC 8785 form without the last three fields",
+  });
+
+export const historyAnswer = z
+  .object({ retailer_id: retailerId, records: z.array(record) })
+  .openapi("ConsentHistory");
+
+export const exportAnswer = z
+  .object({
+    retailer_id: retailerId,
+    exported_at: instant,
+    records: z.array(record),
+    keys: z.object({ keys: z.array(z.looseObject({ kid: z.string() })) }),
+    verification: z.object({ valid: z.boolean(), problems: z.array(z.string()) }),
+  })
+  .openapi("ConsentExport");
+
+export const noticesAnswer = z
+  .object({
+    data: z.array(
+      z.object({
+        notice_id: z.string(),
+        notice_version: z.string(),
+        language: z.string(),
+        sha256: z.string(),
+        text: z.string(),
+      }),
+    ),
+  })
+  .openapi("ConsentNotices");
