@@ -51,7 +51,9 @@ export class RateLimiter extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     const { sql } = this.#open();
     sql.exec("DELETE FROM hits WHERE expires_ms <= ?", nowMs());
-    const { last_ms } = sql.exec<{ last_ms: number | null }>("SELECT max(expires_ms) AS last_ms FROM hits").one();
+    const { last_ms } = sql
+      .exec<{ last_ms: number | null }>("SELECT max(expires_ms) AS last_ms FROM hits")
+      .one();
     if (last_ms !== null) {
       await this.ctx.storage.setAlarm(last_ms);
       return;

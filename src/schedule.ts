@@ -1,4 +1,5 @@
 import { keySchedule } from "./auth/keys.ts";
+import { purgeRevokedTokens } from "./auth/revocation.ts";
 import { consentedRetailers } from "./consent/lookup.ts";
 import type { Env } from "./env.ts";
 import { purgeHandledEvents, relayOutbox } from "./events/outbox.ts";
@@ -12,7 +13,7 @@ type Job = (env: Env) => Promise<unknown>;
 const jobs: Record<string, Job[]> = {
   "* * * * *": [relayOutbox],
   "35 18 * * *": [rescoreAll],
-  "10 2 * * *": [keySchedule, purgeHandledEvents],
+  "10 2 * * *": [keySchedule, purgeRevokedTokens, purgeHandledEvents],
 };
 
 /** Runs a cron's jobs; one that fails does not keep the others from running, but fails the run. */

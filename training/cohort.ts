@@ -19,7 +19,7 @@ Writes cohort.csv (one row per retailer and as_of date) and cohort.json (its des
 
   --out DIR        where to (default .local/training)
   --seed TEXT      seed of all ledgers (default champion-1)
-  --ledgers N      number of ledgers (default 18)
+  --ledgers N      number of ledgers (default 36)
   --retailers N    retailers in each (default 400)
   --help           this text`;
 
@@ -40,7 +40,7 @@ const { values: options } = parseArgs({
   options: {
     out: { type: "string", default: ".local/training" },
     seed: { type: "string", default: "champion-1" },
-    ledgers: { type: "string", default: "18" },
+    ledgers: { type: "string", default: "36" },
     retailers: { type: "string", default: "400" },
     help: { type: "boolean", default: false },
   },

@@ -24,7 +24,7 @@ PARAMS = {
     "tree_method": "hist",
     "max_depth": 4,
     "eta": 0.04,
-    "min_child_weight": 15,
+    "min_child_weight": 25,
     "subsample": 0.7,
     "colsample_bytree": 0.4,
     "lambda": 6,
@@ -32,7 +32,7 @@ PARAMS = {
     "nthread": 1,
 }
 HELD_OUT_EVERY = 5
-BOOTSTRAP_MODELS = 3
+BOOTSTRAP_MODELS = 10
 BOOTSTRAP_SAMPLES = 400
 # One-sided 95 % of a normal: the sparse route takes the upper end of the margin's interval.
 INTERVAL_Z = 1.645
@@ -108,9 +108,9 @@ def margins(model, features, names):
     return model.predict(xgb.DMatrix(features, feature_names=names), output_margin=True)
 
 
-def interval_halfwidth(train, names, signs, seed, sparse_features, a):
-    """How uncertain the calibrated margin of a sparse retailer is: INTERVAL_Z times the spread over models trained
-    on resampled retailers, at the 90th percentile of the held-out sparse rows."""
+def interval_halfwidth(train, names, signs, seed, sparse_features):
+    """How uncertain the (uncalibrated) margin of a sparse retailer is: INTERVAL_Z times its standard deviation over
+    models trained on resampled retailers, at the 90th percentile of the held-out sparse rows."""
     features, label, retailer = train
     random = np.random.RandomState(seed)
     numbers = np.unique(retailer)
@@ -121,7 +121,7 @@ def interval_halfwidth(train, names, signs, seed, sparse_features, a):
         model = fit(features[rows], label[rows], names, signs, seed + 1 + i)
         predictions.append(margins(model, sparse_features, names))
     spread = np.std(np.array(predictions, dtype=np.float64), axis=0, ddof=1)
-    return float(INTERVAL_Z * abs(a) * np.percentile(spread, 90))
+    return float(INTERVAL_Z * np.percentile(spread, 90))
 
 
 def write_vectors(path, model, features, names, seed):
@@ -177,7 +177,7 @@ def main():
     clean = already_bad[last] == 0
     halfwidth = interval_halfwidth(
         (features[train], label[train], retailer[train]), names, signs, options.seed,
-        features[calibration & (sparse == 1)], a,
+        features[calibration & (sparse == 1)],
     )
 
     artefact = bytes(model.save_raw(raw_format="json"))

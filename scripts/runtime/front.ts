@@ -13,6 +13,9 @@ import type { RevokedSerials } from "./revoked.ts";
 const HOST = "127.0.0.1";
 /** Above the Worker's own 2 MiB limit, so that its 413 reaches the client; what goes beyond is cut off. */
 const BODY_CAP_BYTES = 4 * 1024 * 1024;
+/** What workerd still reads of a body it has refused: up to here its answer is never lost. */
+const GRACE_BYTES = 32 * 1024;
+const REFUSAL_TIMEOUT_MS = 5_000;
 /** How long an answer may still be read by a client whose upload was cut off. */
 const LINGER_MS = 2_000;
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -157,26 +160,72 @@ function forward(
     answerProblem(request, response, "NOT_FOUND");
     return;
   }
-  const upstream = http.request({
+  const path = target.pathname + target.search;
+  const options: http.RequestOptions = {
     host: HOST,
     port: workerd_port,
     method: request.method,
-    path: target.pathname + target.search,
-    headers: forwardedRequestHeaders(request, target.pathname + target.search, facts),
+    path,
+    headers: forwardedRequestHeaders(request, path, facts),
     agent,
-    timeout: ANSWER_TIMEOUT_MS,
-  });
-  upstream.on("timeout", () => upstream.destroy());
+  };
+  const upstream = http.request({ ...options, timeout: ANSWER_TIMEOUT_MS });
+  const upload = sendBody(request, upstream);
   upstream.on("error", () => {
-    // An answer that has begun can only be cut: an end would pass it off as whole.
-    if (response.headersSent) response.destroy();
-    else answerProblem(request, response, "SERVICE_UNAVAILABLE");
+    if (response.headersSent || response.destroyed) {
+      // An answer that has begun can only be cut: an end would pass it off as whole.
+      if (!response.writableFinished) response.destroy();
+      return;
+    }
+    if (upload.sent_bytes <= GRACE_BYTES) {
+      answerProblem(request, response, "SERVICE_UNAVAILABLE");
+      return;
+    }
+    askWithoutBody(request, response, options);
   });
+  passAnswer(request, response, upstream);
+}
+
+/**
+ * workerd refuses some requests without reading their body and then resets the connection, which can destroy
+ * the answer before it is read. The same headers once more, with the body withheld, bring that answer back; they
+ * can change nothing, because a request whose body never comes is never carried out.
+ */
+function askWithoutBody(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  options: http.RequestOptions,
+): void {
+  const upstream = http.request({ ...options, timeout: REFUSAL_TIMEOUT_MS });
+  upstream.on("error", () => {
+    if (!response.headersSent) answerProblem(request, response, "SERVICE_UNAVAILABLE");
+    else if (!response.writableFinished) response.destroy();
+  });
+  passAnswer(request, response, upstream);
+  upstream.flushHeaders();
+}
+
+/** Passes workerd's answer to the client as it comes. */
+function passAnswer(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  upstream: http.ClientRequest,
+): void {
+  upstream.on("timeout", () => upstream.destroy(new Error("no answer in time")));
   upstream.on("response", (answer) => {
-    if (response.headersSent || response.destroyed) return answer.destroy();
+    if (response.headersSent || response.destroyed) {
+      answer.destroy();
+      return;
+    }
+    // Every answer of the Worker carries X-Request-ID: one without it is the simulator's page about a failure.
+    if (answer.statusCode === 500 && answer.headers["x-request-id"] === undefined) {
+      answer.resume();
+      answerProblem(request, response, "INTERNAL_ERROR");
+      return;
+    }
     // An answer before the end of the upload: the rest is not wanted, so the connection ends with the answer.
     if (!request.complete) response.shouldKeepAlive = false;
-    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, forwardedResponseHeaders(answer));
+    response.writeHead(answer.statusCode ?? 500, answer.statusMessage, forwardedResponseHeaders(answer));
     answer.on("error", () => response.destroy());
     answer.pipe(response);
     response.on("finish", () => {
@@ -186,35 +235,35 @@ function forward(
   response.on("close", () => {
     if (!response.writableFinished) upstream.destroy();
   });
-  sendBody(request, upstream);
 }
 
-/** Passes the body on as it comes, at the pace workerd takes it, up to the cap. */
-function sendBody(request: http.IncomingMessage, upstream: http.ClientRequest): void {
+/**
+ * Passes the body on as it comes, at the pace workerd takes it, up to the cap; reports how much of it went. What
+ * goes beyond the cap stays unread: the Worker has seen more than it takes and answers.
+ */
+function sendBody(request: http.IncomingMessage, upstream: http.ClientRequest): { sent_bytes: number } {
+  const upload = { sent_bytes: 0 };
   // Framing follows the request's own headers: bytes without stated framing could pass for a second request.
   const has_body =
     request.headers["transfer-encoding"] !== undefined || request.headers["content-length"] !== undefined;
   if (!has_body) {
     upstream.end();
     request.resume();
-    return;
+    return upload;
   }
-  let received_bytes = 0;
   request.on("data", (chunk: Buffer) => {
-    received_bytes += chunk.length;
-    if (received_bytes > BODY_CAP_BYTES) {
-      // The Worker has seen more than it takes and answers; if it does not, the answer's timeout ends it.
+    if (upstream.destroyed || upload.sent_bytes + chunk.length > BODY_CAP_BYTES) {
       request.pause();
-      request.removeAllListeners("data");
       return;
     }
-    if (upstream.destroyed) return;
+    upload.sent_bytes += chunk.length;
     if (!upstream.write(chunk)) {
       request.pause();
       upstream.once("drain", () => request.resume());
     }
   });
   request.on("end", () => upstream.end());
+  return upload;
 }
 
 /** Reads and drops what a client still sends for a moment, so that it gets to read its answer, then cuts it. */

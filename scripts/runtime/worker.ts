@@ -83,17 +83,20 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   };
 
   const children = watchChildren();
-  const mf = new Miniflare(
-    convertV4MiniflareOptions({
-      host: "127.0.0.1",
-      port: 0,
-      cf: false,
-      resourcePersistencePath: options.data_dir,
-      log: new FileLog(options.log),
-      handleStructuredLogs: ({ level, message }) => options.log.write(level, message),
-      telemetry: { enabled: false },
-      workers: [app, control],
-    }),
+  const mf = keepingSignalHandlers(
+    () =>
+      new Miniflare(
+        convertV4MiniflareOptions({
+          host: "127.0.0.1",
+          port: 0,
+          cf: false,
+          resourcePersistencePath: options.data_dir,
+          log: new FileLog(options.log),
+          handleStructuredLogs: ({ level, message }) => options.log.write(level, message),
+          telemetry: { enabled: false },
+          workers: [app, control],
+        }),
+      ),
   );
   try {
     const url = await mf.ready;
@@ -114,6 +117,22 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     children.release();
     throw error;
   }
+}
+
+/**
+ * The simulator ends the process on the first SIGINT or SIGTERM; whoever starts the system decides about these,
+ * because requests in flight deserve their answers.
+ */
+function keepingSignalHandlers<T>(work: () => T): T {
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  const known = signals.map((signal) => new Set(process.listeners(signal)));
+  const result = work();
+  for (const [i, signal] of signals.entries()) {
+    for (const listener of process.listeners(signal)) {
+      if (!known[i]!.has(listener)) process.removeListener(signal, listener);
+    }
+  }
+  return result;
 }
 
 function bundleModules(dir: string): { type: "ESModule" | "Text" | "CompiledWasm" | "Data"; path: string }[] {

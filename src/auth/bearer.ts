@@ -18,7 +18,10 @@ export interface Principal {
 }
 
 /** An error about the bearer token, with the challenge that RFC 6750 §3 wants beside it. */
-export function bearerError(code: ErrorCode & (`TOKEN_${string}` | "SCOPE_INSUFFICIENT"), scope?: string): AppError {
+export function bearerError(
+  code: ErrorCode & (`TOKEN_${string}` | "SCOPE_INSUFFICIENT"),
+  scope?: string,
+): AppError {
   const challenge = ['Bearer realm="altscore"'];
   if (code === "SCOPE_INSUFFICIENT") challenge.push('error="insufficient_scope"', `scope="${scope ?? ""}"`);
   else if (code !== "TOKEN_MISSING") challenge.push('error="invalid_token"');
@@ -74,7 +77,8 @@ export function checkHeaders(c: AppContext): void {
 export async function requireService(c: AppContext, scope: string): Promise<Principal> {
   const principal = await authenticate(c);
   if (await isRevoked(c.env, principal)) throw bearerError("TOKEN_REVOKED");
-  if (principal.kind !== "service" || !principal.scopes.has(scope)) throw bearerError("SCOPE_INSUFFICIENT", scope);
+  if (principal.kind !== "service" || !principal.scopes.has(scope))
+    throw bearerError("SCOPE_INSUFFICIENT", scope);
   checkHeaders(c);
   return principal;
 }

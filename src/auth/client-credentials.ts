@@ -13,7 +13,9 @@ export const tokenRequest = z
     client_id: text.openapi({ example: "client_0123456789abcdef" }),
     client_secret: text,
     grant_type: z.literal("client_credentials").optional(),
-    scope: text.optional().openapi({ description: "Space-separated part of the client's scope; all of it if absent" }),
+    scope: text
+      .optional()
+      .openapi({ description: "Space-separated part of the client's scope; all of it if absent" }),
   })
   .openapi("TokenRequest");
 export type TokenRequest = z.infer<typeof tokenRequest>;
@@ -66,7 +68,8 @@ function parseForm(bytes: Uint8Array): Record<string, string> {
   const seen = new Set<string>();
   for (const [name, value] of new URLSearchParams(new TextDecoder().decode(bytes))) {
     // RFC 6749 §3.2: a parameter must not be repeated, and one without a value counts as omitted.
-    if (seen.has(name)) throw oauthInvalid("invalid_request", [{ path: name.slice(0, 64), message: "is repeated" }]);
+    if (seen.has(name))
+      throw oauthInvalid("invalid_request", [{ path: name.slice(0, 64), message: "is repeated" }]);
     seen.add(name);
     if (value !== "") form[name] = value;
   }
@@ -77,8 +80,10 @@ function parseForm(bytes: Uint8Array): Record<string, string> {
 function withBasic(body: Record<string, unknown>, header: string | undefined): Record<string, unknown> {
   if (header === undefined || !/^Basic( |$)/i.test(header)) return body;
   const basic = decodeBasic(header.slice(6).trim());
-  if (!basic) throw oauthInvalid("invalid_request", [{ path: "Authorization", message: "is not valid HTTP Basic" }]);
-  const two_ways = body.client_secret !== undefined || (body.client_id ?? basic.client_id) !== basic.client_id;
+  if (!basic)
+    throw oauthInvalid("invalid_request", [{ path: "Authorization", message: "is not valid HTTP Basic" }]);
+  const two_ways =
+    body.client_secret !== undefined || (body.client_id ?? basic.client_id) !== basic.client_id;
   if (two_ways) {
     throw oauthInvalid("invalid_request", [
       { path: "client_secret", message: "send the credentials by HTTP Basic or in the body, not both" },
@@ -91,7 +96,9 @@ function withBasic(body: Record<string, unknown>, header: string | undefined): R
 function decodeBasic(encoded: string): { client_id: string; client_secret: string } | null {
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded)) return null;
   try {
-    const decoded = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(encoded, "base64"));
+    const decoded = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+      Buffer.from(encoded, "base64"),
+    );
     const colon = decoded.indexOf(":");
     if (colon < 0) return null;
     const [client_id, client_secret] = [decoded.slice(0, colon), decoded.slice(colon + 1)].map((part) =>

@@ -54,7 +54,8 @@ export async function authenticateDistributor(
   const body = signed ? await readBody(c.req.raw) : new Uint8Array(0);
   if (signed) await checkSignature(c, signing_keys, body);
   const client = c.req.header("x-client-id");
-  if (client !== undefined && client !== distributor.distributor_id) throw new AppError("DISTRIBUTOR_MISMATCH");
+  if (client !== undefined && client !== distributor.distributor_id)
+    throw new AppError("DISTRIBUTOR_MISMATCH");
   checkRequestId(c);
   return { distributor, body };
 }
@@ -77,7 +78,8 @@ async function lookUp(c: AppContext, fingerprint: string): Promise<CachedDistrib
     throw unavailable(cause);
   }
   if (!found) throw refused(c, "CERTIFICATE_INVALID", "fingerprint_not_active");
-  if (!found.key_matches) throw refused(c, "API_KEY_INVALID", api_key === "" ? "key_missing" : "key_not_active");
+  if (!found.key_matches)
+    throw refused(c, "API_KEY_INVALID", api_key === "" ? "key_missing" : "key_not_active");
   const { distributor_id, erp_type, batches_per_hour, max_amount_inr } = found;
   const entry: CachedDistributor = {
     distributor: { distributor_id, erp_type, batches_per_hour, max_amount_inr },
@@ -94,12 +96,18 @@ function signingKeys(env: Env, found: DistributorCredentials): Promise<CryptoKey
   return Promise.all(
     found.secrets.map(async ({ sealed }) => {
       const secret = await unseal(parseEnv(env), sealed, found.distributor_id);
-      return crypto.subtle.importKey("raw", utf8(secret), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
+      return crypto.subtle.importKey("raw", utf8(secret), { name: "HMAC", hash: "SHA-256" }, false, [
+        "verify",
+      ]);
     }),
   );
 }
 
-async function checkSignature(c: AppContext, keys: CryptoKey[], body: Uint8Array<ArrayBuffer>): Promise<void> {
+async function checkSignature(
+  c: AppContext,
+  keys: CryptoKey[],
+  body: Uint8Array<ArrayBuffer>,
+): Promise<void> {
   const given = c.req.header("x-payload-signature") ?? "";
   if (!/^[0-9a-f]{64}$/i.test(given)) {
     throw refused(c, "SIGNATURE_INVALID", given === "" ? "signature_missing" : "signature_malformed");

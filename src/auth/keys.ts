@@ -104,7 +104,10 @@ function ended(key: CachedKey): boolean {
 
 /** A new key pair as a row; the private half sealed with the kid as AAD (api.md §2). */
 async function newKeyRow(env: Env, alg: SigningAlg): Promise<typeof signingKeys.$inferInsert> {
-  const pair = await generateKeyPair(alg, { extractable: true, ...(alg === "RS256" ? { modulusLength: 2048 } : {}) });
+  const pair = await generateKeyPair(alg, {
+    extractable: true,
+    ...(alg === "RS256" ? { modulusLength: 2048 } : {}),
+  });
   const jwk = await exportJWK(pair.publicKey);
   const kid = await calculateJwkThumbprint(jwk, "sha256");
   const private_jwk = JSON.stringify(await exportJWK(pair.privateKey));
@@ -199,7 +202,10 @@ export async function publicKeys(env: Env, kids: string[]): Promise<JWK[]> {
  * Replaces the active keys of `algs` (both by default): a new key becomes active, the old one stays published
  * for 14 days. One transaction; of concurrent rotations one wins. Returns the kids now active.
  */
-export async function rotateKeys(env: Env, algs: readonly SigningAlg[] = ALGS): Promise<{ active: string[] }> {
+export async function rotateKeys(
+  env: Env,
+  algs: readonly SigningAlg[] = ALGS,
+): Promise<{ active: string[] }> {
   const db = drizzle(env.DB);
   const before = await db
     .select({ kid: signingKeys.kid })

@@ -32,8 +32,8 @@ mount(
     description:
       "OAuth 2.0 client credentials (RFC 6749 §4.4) as JSON, as a form, or with HTTP Basic. 10 requests a minute for each client_id.",
     request: {
-      required: true,
       body: {
+        required: true,
         content: {
           "application/json": { schema: tokenRequest },
           "application/x-www-form-urlencoded": { schema: tokenForm },
@@ -56,8 +56,14 @@ mount(
           },
         },
       },
-      400: { description: "INVALID_REQUEST, with the `error` member of RFC 6749 §5.2", content: problemContent },
-      401: { description: "INVALID_CLIENT: id unknown, secret wrong or client revoked", content: problemContent },
+      400: {
+        description: "INVALID_REQUEST, with the `error` member of RFC 6749 §5.2",
+        content: problemContent,
+      },
+      401: {
+        description: "INVALID_CLIENT: id unknown, secret wrong or client revoked",
+        content: problemContent,
+      },
       413: { description: "PAYLOAD_TOO_LARGE", content: problemContent },
       415: { description: "UNSUPPORTED_MEDIA_TYPE", content: problemContent },
       429: { description: "RATE_LIMIT_EXCEEDED", content: problemContent },

@@ -18,8 +18,9 @@ const HANDLED_KEEP_DAYS = 30;
  */
 export function outboxInsert(db: DrizzleD1Database, envelope: EventEnvelope, condition: SQL = sql`1`) {
   const body = JSON.stringify(envelope);
-  return db.run(sql`INSERT INTO outbox (event_id, envelope, created_at, next_attempt_ms, attempts)
-    SELECT ${envelope.id}, ${body}, ${envelope.time}, ${nowMs()}, 0 WHERE ${condition}`);
+  return db
+    .insert(outbox)
+    .select(sql`SELECT ${envelope.id}, ${body}, ${envelope.time}, ${nowMs()}, 0 WHERE ${condition}`);
 }
 
 /** Writes events that tell of no change in D1 (e.g. that nothing was computed). */

@@ -1,4 +1,5 @@
-import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
 /** One row per shop. A provisional retailer is known by phone only; `merged_into` points at the one that absorbed it. */
 export const retailers = sqliteTable(
@@ -28,7 +29,11 @@ export const retailerIdentifiers = sqliteTable(
     key_id: text().notNull(),
     created_at: text().notNull(),
   },
-  (t) => [primaryKey({ columns: [t.kind, t.blind_index, t.retailer_id] })],
+  (t) => [
+    primaryKey({ columns: [t.kind, t.blind_index, t.retailer_id] }),
+    // Two batches that meet a new GSTIN at the same moment must agree on one retailer.
+    uniqueIndex("retailer_identifiers_one_per_gstin").on(t.blind_index).where(sql`${t.kind} = 'gstin'`),
+  ],
 );
 
 /** Which distributors hold rows of a retailer. */

@@ -98,11 +98,18 @@ export async function storeScore(env: Env, score: NewScore): Promise<boolean> {
   const inserted = sql`EXISTS (SELECT 1 FROM scores WHERE score_id = ${score_id})`;
   const [insert] = await db.batch([
     db.insert(scores).values(score).onConflictDoNothing(),
-    db.run(sql`INSERT INTO latest_scores (retailer_id, score_id, as_of_day, ledger_revision)
-      SELECT ${retailer_id}, ${score_id}, ${as_of_day}, ${ledger_revision} WHERE ${inserted}
-      ON CONFLICT (retailer_id) DO UPDATE SET score_id = excluded.score_id, as_of_day = excluded.as_of_day,
-        ledger_revision = excluded.ledger_revision
-      WHERE (excluded.as_of_day, excluded.ledger_revision) >= (latest_scores.as_of_day, latest_scores.ledger_revision)`),
+    db
+      .insert(latestScores)
+      .select(sql`SELECT ${retailer_id}, ${score_id}, ${as_of_day}, ${ledger_revision} WHERE ${inserted}`)
+      .onConflictDoUpdate({
+        target: latestScores.retailer_id,
+        set: {
+          score_id: sql`excluded.score_id`,
+          as_of_day: sql`excluded.as_of_day`,
+          ledger_revision: sql`excluded.ledger_revision`,
+        },
+        setWhere: sql`(excluded.as_of_day, excluded.ledger_revision) >= (${latestScores.as_of_day}, ${latestScores.ledger_revision})`,
+      }),
     outboxInsert(db, event, inserted),
   ]);
   await refreshCache(env, retailer_id);

@@ -1,3 +1,4 @@
+import { logit32 } from "./float32.ts";
 import { ModelRefusedError, type ParsedModel, type ParsedTree, parseModelJson } from "./model-json.ts";
 
 /**
@@ -25,12 +26,6 @@ export interface CompiledModel {
   max_depth: number;
   /** base_margin + the cover-weighted mean of every tree: what SHAP calls the bias. */
   bias: number;
-}
-
-/** XGBoost's own float32 arithmetic for the starting margin: -logf(1 / p - 1). */
-function logit32(probability: number): number {
-  const p = Math.fround(probability);
-  return Math.fround(-Math.log(Math.fround(Math.fround(1 / p) - 1)));
 }
 
 /** Where each of the model's features sits in a row; refuses a feature that the rows do not have. */

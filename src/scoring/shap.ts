@@ -1,4 +1,4 @@
-import { type CompiledModel, childOf } from "./model.ts";
+import { type CompiledModel, childOf, predictMargin } from "./model.ts";
 
 /**
  * Exact path-dependent TreeSHAP (Lundberg, Erion, Lee 2018, algorithm 2) over flat arrays. A path is a run of
@@ -36,6 +36,26 @@ export class ShapExplainer {
     for (let k = 0; k < this.model.roots.length; k++) {
       this.descend(this.model.roots[k]!, 0, 0, 1, 1, -1);
     }
+  }
+
+  /**
+   * As `explain`, with the float32 margin and a bias that together add up: margin = bias + sum(out) to float64.
+   * The margin is a float32 sum over the trees, the contributions are exact, so they differ by rounding (about 1e-8
+   * a tree); that difference is spread over the terms in proportion to their size.
+   */
+  explainMargin(row: Float32Array, out: Float64Array): { margin: number; bias: number } {
+    this.explain(row, out);
+    const margin = predictMargin(this.model, row);
+    let total = this.model.bias;
+    let size = Math.abs(this.model.bias);
+    for (let i = 0; i < out.length; i++) {
+      total += out[i]!;
+      size += Math.abs(out[i]!);
+    }
+    if (size === 0) return { margin, bias: margin };
+    const rounding = (margin - total) / size;
+    for (let i = 0; i < out.length; i++) out[i] = out[i]! + rounding * Math.abs(out[i]!);
+    return { margin, bias: this.model.bias + rounding * Math.abs(this.model.bias) };
   }
 
   /** Adds one split to the path that starts at `base` and has `length` entries. */

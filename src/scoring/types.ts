@@ -124,6 +124,38 @@ export interface BlockedCard {
 
 export type Scorecard = ScoredCard | BlockedCard;
 
+/** What one retailer's last 60 days look like beside its own past (guardrail 2). */
+export interface AnomalyFacts {
+  /** Largest excess of a 30-day block over the baseline's blocks, in standard deviations; null without a baseline. */
+  order_count_sigmas: number | null;
+  order_value_sigmas: number | null;
+  /** Returned over invoiced value in the last 60 days, and in the 12 months before them; null without invoices. */
+  returned_share_60d: number | null;
+  returned_share_before: number | null;
+}
+
+/** Everything the engine needs after the statement: stored with the score, so that a replay gives the same card. */
+export interface ReplayInputs {
+  as_of_day: number;
+  route: Route;
+  /** In the order of the feature table; all null without an invoice in the window. */
+  features: (number | null)[];
+  completeness: Completeness;
+  /** Invoices minus credit notes of the last six calendar months; paise, may be negative. */
+  gmv_6m_paise: number;
+  /** The best six months in a row of the last 24 complete ones, at least `gmv_6m_paise`; paise. */
+  best_gmv_6m_paise: number;
+  /** Longest gap between two order days of the last 180 days, or since the last order; null without an order. */
+  longest_gap_days: number | null;
+  anomaly: AnomalyFacts;
+}
+
+/** A score's card and what it can be computed from again. */
+export interface ScoringResult {
+  card: Scorecard;
+  replay_inputs: ReplayInputs;
+}
+
 /** Identity of the model behind a score. */
 export interface ModelIdentity {
   model_id: string;

@@ -1,0 +1,143 @@
+import type { DrizzleD1Database } from "drizzle-orm/d1";
+import type { Env } from "../env.ts";
+import { AppError, unavailable } from "../http/errors.ts";
+import { nowMs } from "../lib/seams.ts";
+import { canonicalRetailer, retailerByGstin } from "../retailers/store.ts";
+import { type ActiveConsent, cached, forget, keep, remembered } from "./cache.ts";
+import { activeConsents, type ConsentRow, consentedAfter, consentedAmong, moveUpdate } from "./store.ts";
+
+export type { ActiveConsent } from "./cache.ts";
+
+/** How to look. */
+export interface LookupOptions {
+  /** Past the caches: D1 only. */
+  fresh?: boolean;
+  /** Prefer a consent that names this purpose; without one that does, the newest is given all the same. */
+  purpose?: string | null;
+  /** Lets the caches be filled after the answer. */
+  ctx?: Pick<ExecutionContext, "waitUntil">;
+}
+
+/**
+ * The consent under which a lender may see a retailer now, or null: isolate memory, then KV, then D1. What a cache
+ * gives is a candidate that may have been revoked seconds ago: whoever discloses asks the lender's gate. Only
+ * D1 can say no, and expiry is checked on every read. Of several the one with the purpose asked for, then the newest.
+ * Throws SERVICE_UNAVAILABLE if neither the caches nor D1 can tell.
+ */
+export async function findConsent(
+  env: Env,
+  lender_id: string,
+  retailer_id: string,
+  options: LookupOptions = {},
+): Promise<ActiveConsent | null> {
+  const { fresh = false, purpose } = options;
+  if (!fresh) {
+    const near = usable(remembered(lender_id, retailer_id), purpose);
+    if (near) return near;
+    const far = usable(await cached(env, lender_id, retailer_id), purpose);
+    if (far) return far;
+  }
+  const consents = await orUnavailable(() => readActive(env, lender_id, retailer_id));
+  const found = best(consents, purpose);
+  const filled = found
+    ? keep(env, lender_id, found.retailer_id, consents)
+    : fresh
+      ? forget(env, lender_id, retailer_id)
+      : Promise.resolve();
+  if (options.ctx) options.ctx.waitUntil(filled);
+  else await filled;
+  return found;
+}
+
+/**
+ * The consent under which a lender may see the retailer of a GSTIN (given as its blind index), or null. Reads D1
+ * the same way whether the GSTIN is unknown, known, or known to others only. Throws SERVICE_UNAVAILABLE if D1 fails.
+ */
+export async function findConsentByGstin(
+  env: Env,
+  lender_id: string,
+  gstin_index: string,
+): Promise<ActiveConsent | null> {
+  return orUnavailable(async () => {
+    const retailer_id = await retailerByGstin(env, gstin_index);
+    // No retailer has the empty id: an unknown GSTIN takes the same steps as one without consent.
+    const rows = await activeConsents(env, lender_id, retailer_id ?? "");
+    return best(rows.map(toActive), null);
+  });
+}
+
+/** Drops the cached consents of a lender for a retailer (canonical id). Never fails. */
+export function forgetConsent(env: Env, lender_id: string, retailer_id: string): Promise<void> {
+  return forget(env, lender_id, retailer_id);
+}
+
+/**
+ * Those of the retailers (canonical ids) that at least one lender has an active, unexpired consent of, by D1.
+ * Throws SERVICE_UNAVAILABLE if it fails.
+ */
+export async function retailersWithConsent(env: Env, retailer_ids: string[]): Promise<Set<string>> {
+  return new Set(await orUnavailable(() => consentedAmong(env, retailer_ids)));
+}
+
+/**
+ * A page of the retailers with an active, unexpired consent of any lender: at most `limit` canonical ids greater
+ * than `after` (empty text to begin), in order. Throws SERVICE_UNAVAILABLE if D1 fails.
+ */
+export function consentedRetailers(env: Env, after: string, limit: number): Promise<string[]> {
+  return orUnavailable(() => consentedAfter(env, after, limit));
+}
+
+/** Statements for the batch that merges one retailer into another: its consents follow, its records stay in their chain. */
+export function moveConsentsStatements(
+  db: DrizzleD1Database,
+  from_retailer_id: string,
+  to_retailer_id: string,
+) {
+  return [moveUpdate(db, from_retailer_id, to_retailer_id)] as const;
+}
+
+/**
+ * The active consents of a lender for a retailer, by D1, newest first. The id may be one that was merged into another:
+ * the projection stands under the canonical one, so only a miss has to follow it.
+ */
+export async function readActive(env: Env, lender_id: string, retailer_id: string): Promise<ActiveConsent[]> {
+  const rows = await activeConsents(env, lender_id, retailer_id);
+  if (rows.length > 0) return rows.map(toActive);
+  const canonical = await canonicalRetailer(env, retailer_id);
+  if (canonical === null || canonical === retailer_id) return [];
+  return (await activeConsents(env, lender_id, canonical)).map(toActive);
+}
+
+function toActive(row: ConsentRow): ActiveConsent {
+  return {
+    consent_id: row.consent_id,
+    retailer_id: row.retailer_id,
+    purposes: JSON.parse(row.purposes) as string[],
+    granted_at: row.granted_at,
+    expires_at: row.expires_at,
+  };
+}
+
+function best(consents: readonly ActiveConsent[], purpose: string | null | undefined): ActiveConsent | null {
+  const now_ms = nowMs();
+  const active = consents.filter((consent) => now_ms < Date.parse(consent.expires_at));
+  const named = purpose ? active.find((consent) => consent.purposes.includes(purpose)) : undefined;
+  return named ?? active[0] ?? null;
+}
+
+/** What a cache holds, if it is enough to say yes; a copy that would make us refuse is not trusted. */
+function usable(
+  consents: readonly ActiveConsent[] | null,
+  purpose: string | null | undefined,
+): ActiveConsent | null {
+  const found = consents && best(consents, purpose);
+  return found && (!purpose || found.purposes.includes(purpose)) ? found : null;
+}
+
+async function orUnavailable<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    throw cause instanceof AppError ? cause : unavailable(cause);
+  }
+}

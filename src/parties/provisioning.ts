@@ -1,0 +1,92 @@
+import type { z } from "@hono/zod-openapi";
+import { asc, eq } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { rotateKeys } from "../auth/keys.ts";
+import * as revocation from "../auth/revocation.ts";
+import type { Env } from "../env.ts";
+import { checked, ProvisioningError } from "./errors.ts";
+import { revokeClientInput, revokeTokenInput } from "./schemas.ts";
+import { clients, distributorCertificates, distributors, lenders } from "./tables.ts";
+
+/**
+ * The one way into the registry of parties: start-up, command line and admin plane all call these functions. Each takes one
+ * plain object, checks it, and throws ProvisioningError for what it refuses.
+ */
+export {
+  createDistributor,
+  rotateDistributorCredentials,
+  setDistributorLimits,
+} from "./distributors.ts";
+export { createLender, createServiceClient, setLenderLimits } from "./lenders.ts";
+export { publishNotice, withdrawNotice } from "./notices.ts";
+
+/** Replaces both signing keys now; the old ones stay published for 14 days. Returns the kids now active. */
+export async function rotateSigningKeys(env: Env): Promise<{ active: string[] }> {
+  return rotateKeys(env);
+}
+
+/** Revokes one access token, effective on the next request; one that has expired needs nothing. */
+export async function revokeToken(
+  env: Env,
+  given: z.input<typeof revokeTokenInput>,
+): Promise<{ revoked: true }> {
+  const result = await revocation.revokeToken(env, checked(revokeTokenInput, given).token);
+  return revoked(result);
+}
+
+/** Revokes a client and every token it holds, effective on the next request. */
+export async function revokeClient(
+  env: Env,
+  given: z.input<typeof revokeClientInput>,
+): Promise<{ revoked: true }> {
+  const result = await revocation.revokeClient(env, checked(revokeClientInput, given).client_id);
+  return revoked(result);
+}
+
+function revoked(result: revocation.RevocationResult): { revoked: true } {
+  if (result.ok) return { revoked: true };
+  const message =
+    result.code === "TOKEN_INVALID" ? "this is no access token of ours" : "there is no such client";
+  throw new ProvisioningError(result.code, message);
+}
+
+/** Every party with its limits and the state of its credentials; never a secret or its digest. */
+export async function listParties(env: Env) {
+  const db = drizzle(env.DB);
+  const clientColumns = {
+    client_id: clients.client_id,
+    scope: clients.scope,
+    created_at: clients.created_at,
+    revoked_at: clients.revoked_at,
+  };
+  const [lender_rows, lender_clients, services, distributor_rows, certificates] = await db.batch([
+    db.select().from(lenders).orderBy(asc(lenders.lender_id)),
+    db
+      .select({ subject: clients.subject, ...clientColumns })
+      .from(clients)
+      .where(eq(clients.kind, "lender")),
+    db.select(clientColumns).from(clients).where(eq(clients.kind, "service")).orderBy(asc(clients.client_id)),
+    db.select().from(distributors).orderBy(asc(distributors.distributor_id)),
+    db.select().from(distributorCertificates).orderBy(asc(distributorCertificates.created_at)),
+  ]);
+  const clientsOf = Map.groupBy(lender_clients, (row) => row.subject);
+  const certificatesOf = Map.groupBy(certificates, (row) => row.distributor_id);
+  return {
+    lenders: lender_rows.map((lender) => ({
+      ...lender,
+      clients: (clientsOf.get(lender.lender_id) ?? []).map(({ subject: _, ...client }) => client),
+    })),
+    services,
+    distributors: distributor_rows.map((distributor) => ({
+      ...distributor,
+      certificates: (certificatesOf.get(distributor.distributor_id) ?? []).map(
+        ({ fingerprint, serial, not_after, active_until }) => ({
+          fingerprint,
+          serial,
+          not_after,
+          active_until,
+        }),
+      ),
+    })),
+  };
+}

@@ -1,0 +1,100 @@
+import { and, eq, or, sql } from "drizzle-orm";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import type { Env } from "../env.ts";
+import { newId } from "../lib/seams.ts";
+import { identityWrites } from "./identity-store.ts";
+import { retailerDistributors, retailerIdentifiers, retailers } from "./tables.ts";
+
+const canonicalId = sql<string>`coalesce(${retailers.merged_into}, ${retailers.retailer_id})`;
+
+/** True if there is such a retailer, merged ones included. */
+export async function retailerExists(env: Env, retailer_id: string): Promise<boolean> {
+  return (await canonicalRetailer(env, retailer_id)) !== null;
+}
+
+/**
+ * The retailer itself, or the one that absorbed it; null if unknown. One step is enough: only provisional
+ * retailers are absorbed, and only by ones that have a GSTIN.
+ */
+export async function canonicalRetailer(env: Env, retailer_id: string): Promise<string | null> {
+  const row = await drizzle(env.DB)
+    .select({ canonical: canonicalId })
+    .from(retailers)
+    .where(eq(retailers.retailer_id, retailer_id))
+    .get();
+  return row?.canonical ?? null;
+}
+
+/** The retailer and all that were merged into it, in the order of their ids. */
+export async function aliasesOf(env: Env, retailer_id: string): Promise<string[]> {
+  const rows = await drizzle(env.DB)
+    .select({ retailer_id: retailers.retailer_id })
+    .from(retailers)
+    .where(or(eq(retailers.retailer_id, retailer_id), eq(retailers.merged_into, retailer_id)))
+    .orderBy(retailers.retailer_id);
+  return rows.map((row) => row.retailer_id);
+}
+
+/** The canonical retailers that a phone (by its keyed hash) names: none, one, or after a conflict several. */
+export async function retailersOfPhone(env: Env, phone_hash: string): Promise<string[]> {
+  const rows = await namedBy(drizzle(env.DB), "phone", phone_hash);
+  return rows.map((row) => row.canonical);
+}
+
+/** The retailer of a GSTIN (by its blind index), or null. */
+export async function retailerByGstin(env: Env, gstin_index: string): Promise<string | null> {
+  const rows = await namedBy(drizzle(env.DB), "gstin", gstin_index);
+  return rows[0]?.canonical ?? null;
+}
+
+function namedBy(db: DrizzleD1Database, kind: "gstin" | "phone", blind_index: string) {
+  return db
+    .selectDistinct({ canonical: canonicalId })
+    .from(retailerIdentifiers)
+    .innerJoin(retailers, eq(retailers.retailer_id, retailerIdentifiers.retailer_id))
+    .where(and(eq(retailerIdentifiers.kind, kind), eq(retailerIdentifiers.blind_index, blind_index)))
+    .orderBy(canonicalId);
+}
+
+/**
+ * The provisional retailer of a phone that nobody has named yet; made if there is none, and the same one for
+ * all who ask at once. If the phone names a retailer already, that one.
+ */
+export async function createProvisional(env: Env, phone_hash: string): Promise<string> {
+  const db = drizzle(env.DB);
+  const creation = { retailer_id: newId("ret"), kind: "phone" as const, blind_index: phone_hash };
+  const [first, ...rest] = identityWrites(db, "", {
+    creations: [creation],
+    links: [],
+    merges: [],
+    relations: [],
+  });
+  const results = await db.batch([first!, ...rest, namedBy(db, "phone", phone_hash)]);
+  const rows = results.at(-1) as { canonical: string }[];
+  return rows[0]!.canonical;
+}
+
+/** The statement that notes that a retailer's phone was verified by a consent; for the consent's own batch. */
+export function markPhoneVerified(db: DrizzleD1Database, retailer_id: string) {
+  return db.update(retailers).set({ phone_verified: true }).where(eq(retailers.retailer_id, retailer_id));
+}
+
+/** True if the retailer is known by a GSTIN, or by a phone that gave a consent (scoring.md §3, identity). */
+export async function identityVerified(env: Env, retailer_id: string): Promise<boolean> {
+  const row = await drizzle(env.DB)
+    .select({ provisional: retailers.provisional, phone_verified: retailers.phone_verified })
+    .from(retailers)
+    .where(eq(retailers.retailer_id, retailer_id))
+    .get();
+  return row !== undefined && (!row.provisional || row.phone_verified);
+}
+
+/** The distributors that hold rows of any of the retailers (pass aliases too), in the order of their ids. */
+export async function distributorsOf(env: Env, retailer_ids: string[]): Promise<string[]> {
+  const rows = await drizzle(env.DB)
+    .selectDistinct({ distributor_id: retailerDistributors.distributor_id })
+    .from(retailerDistributors)
+    .where(sql`${retailerDistributors.retailer_id} IN (SELECT value FROM json_each(${JSON.stringify(retailer_ids)}))`)
+    .orderBy(retailerDistributors.distributor_id);
+  return rows.map((row) => row.distributor_id);
+}
