@@ -163,6 +163,7 @@ CREATE TABLE `retailer_identifiers` (
 	PRIMARY KEY(`kind`, `blind_index`, `retailer_id`)
 );
 --> statement-breakpoint
+CREATE UNIQUE INDEX `retailer_identifiers_one_per_gstin` ON `retailer_identifiers` (`blind_index`) WHERE "retailer_identifiers"."kind" = 'gstin';--> statement-breakpoint
 CREATE TABLE `retailers` (
 	`retailer_id` text PRIMARY KEY NOT NULL,
 	`provisional` integer NOT NULL,
@@ -190,11 +191,11 @@ CREATE TABLE `scores` (
 	`model_id` text NOT NULL,
 	`model_sha256` text NOT NULL,
 	`engine_version` text NOT NULL,
+	`score_version` text NOT NULL,
 	`status` text NOT NULL,
 	`altscore` integer,
 	`risk_band` text,
 	`probability_of_default` real,
-	`feature_snapshot_hash` text,
 	`replay_inputs` text NOT NULL,
 	`scorecard` text NOT NULL,
 	`scored_at` text NOT NULL

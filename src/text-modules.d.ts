@@ -3,7 +3,7 @@ declare module "*.sql" {
   const text: string;
   export default text;
 }
-declare module "*/champion.json" {
+declare module "*.xgb" {
   const text: string;
   export default text;
 }

@@ -19,6 +19,8 @@ export interface BookInvoice {
 export interface Book {
   name: string;
   last_day: number;
+  /** What became of an invoice is known for those due up to this day. */
+  outcomes_known_due_day: number;
   invoices: BookInvoice[];
 }
 
@@ -38,7 +40,12 @@ function readRows(path: string): Record<string, string>[] {
 
 function bookOf(name: string, invoices: BookInvoice[]): Book {
   const days = invoices.map((invoice) => invoice.settled_day ?? invoice.invoice_day);
-  return { name, invoices, last_day: days.reduce((latest, day) => Math.max(latest, day), 0) };
+  const last_day = days.reduce((latest, day) => Math.max(latest, day), 0);
+  const open_due_days = invoices.flatMap((invoice) =>
+    invoice.settled_day === null ? [invoice.due_day] : [],
+  );
+  const outcomes_known_due_day = open_due_days.reduce((first, day) => Math.min(first, day - 1), last_day);
+  return { name, invoices, last_day, outcomes_known_due_day };
 }
 
 /** The IBM Watson accounts receivable book: 2,466 settled invoices of 100 customers, 2012-2013. */

@@ -38,9 +38,15 @@ function monthlyBilling(statement: Statement, as_of_day: number): number {
 
 /**
  * Looks `as_of_day` + WINDOW_DAYS back on what happened since. `known` is the retailer's statement at the end of
- * `known_day` (the window's end or later). An invoice paid on its 30th day late counts as 30 days late.
+ * `known_day` (the window's end or later). An invoice paid on its 30th day late counts as 30 days late. `bad_days`
+ * takes the place of BAD_DAYS.
  */
-export function outcomeOf(known: Statement, as_of_day: number, known_day: number): Outcome {
+export function outcomeOf(
+  known: Statement,
+  as_of_day: number,
+  known_day: number,
+  bad_days = BAD_DAYS,
+): Outcome {
   const outcome: Outcome = {
     at_risk: false,
     already_bad: false,
@@ -56,7 +62,7 @@ export function outcomeOf(known: Statement, as_of_day: number, known_day: number
   for (let i = 0; i < view.count; i++) {
     const settled = view.settled[i] === 1;
     if (settled && view.end_day[i]! <= as_of_day) continue;
-    const bad_day = view.due_day[i]! + BAD_DAYS;
+    const bad_day = view.due_day[i]! + bad_days;
     const turned_bad = view.end_day[i]! >= bad_day;
     if (view.due_day[i]! > as_of_day && view.due_day[i]! <= window_end_day && turned_bad) {
       outcome.due_in_window_bad = true;

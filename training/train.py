@@ -152,7 +152,7 @@ def write_vectors(path, model, features, names, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cohort", default=".local/training", help="folder that cohort.ts wrote")
-    parser.add_argument("--out", default="models", help="folder for champion.json, champion.meta.json, vectors.csv")
+    parser.add_argument("--out", default="models", help="folder for champion.xgb, champion.meta.json, vectors.csv")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--seed", type=int, default=20260331)
     options = parser.parse_args()
@@ -208,11 +208,11 @@ def main():
         },
     }
     out.mkdir(parents=True, exist_ok=True)
-    (out / "champion.json").write_bytes(artefact)
+    (out / "champion.xgb").write_bytes(artefact)
     (out / "champion.meta.json").write_text(json.dumps(meta, indent=2) + "\n")
     write_vectors(out / "vectors.csv", model, features[last], names, options.seed)
     print(json.dumps(meta, indent=2))
-    print(f"champion.json: {len(artefact)} bytes")
+    print(f"champion.xgb: {len(artefact)} bytes")
     for name, value in sorted(gain.items(), key=lambda item: -item[1])[:15]:
         print(f"{value / total:6.1%}  {name}")
     tenths = np.array_split(np.argsort(pd, kind="stable"), 10)

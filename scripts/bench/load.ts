@@ -37,7 +37,10 @@ export class LoadClient {
           agent: this.#agent,
           method: shot.method,
           path: shot.path,
-          headers: { ...shot.headers, ...(shot.body ? { "content-length": Buffer.byteLength(shot.body) } : {}) },
+          headers: {
+            ...shot.headers,
+            ...(shot.body ? { "content-length": Buffer.byteLength(shot.body) } : {}),
+          },
         },
         (incoming: IncomingMessage) => {
           const chunks: Buffer[] = [];
@@ -85,5 +88,8 @@ export function percentile(sorted: number[], p: number): number {
 
 /** The middle of a few numbers. */
 export function median(numbers: number[]): number {
-  return percentile([...numbers].sort((a, b) => a - b), 50);
+  return percentile(
+    [...numbers].sort((a, b) => a - b),
+    50,
+  );
 }

@@ -1,7 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { extname, join } from "node:path";
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type V4WorkerOptions } from "miniflare";
+import {
+  convertV4MiniflareOptions,
+  Log,
+  LogLevel,
+  Miniflare,
+  type V4ModuleDefinition,
+  type V4ModuleRule,
+  type V4ModuleRuleType,
+  type V4WorkerOptions,
+} from "miniflare";
 import { unstable_getMiniflareWorkerOptions, unstable_readConfig } from "wrangler";
 import { ensureBundle, QUIET_WRANGLER } from "./bundle.ts";
 import {
@@ -17,18 +26,9 @@ import { watchChildren } from "./watchdog.ts";
 
 const CONFIG_PATH = join(PROJECT_ROOT, "wrangler.toml");
 
-/** How the bundler names the kinds of files it leaves beside the entry. */
-const MODULE_TYPES: Record<string, "ESModule" | "Text" | "CompiledWasm" | "Data"> = {
-  ".js": "ESModule",
-  ".sql": "Text",
-  ".txt": "Text",
-  ".html": "Text",
-  ".wasm": "CompiledWasm",
-  ".bin": "Data",
-};
-
 /** The part of wrangler's options that is read here; the rest passes through. */
 type WrittenConfig = Record<string, unknown> & {
+  modulesRules: V4ModuleRule[];
   bindings?: Record<string, string>;
   compatibilityDate?: string;
 };
@@ -64,13 +64,13 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const name = "altscore";
   const { workerOptions } = unstable_getMiniflareWorkerOptions(CONFIG_PATH);
   // wrangler types an indexed record; the simulator checks what is in it.
-  const { modulesRules: _rules, ...configured } = workerOptions as WrittenConfig;
+  const { modulesRules, ...configured } = workerOptions as WrittenConfig;
   const control_token = randomBytes(32).toString("hex");
 
   const app: V4WorkerOptions = {
     ...configured,
     name,
-    modules: bundleModules(bundle_dir),
+    modules: bundleModules(bundle_dir, modulesRules),
     modulesRoot: bundle_dir,
     bindings: { ...configured.bindings, ...options.bindings },
   };
@@ -135,13 +135,15 @@ function keepingSignalHandlers<T>(work: () => T): T {
   return result;
 }
 
-function bundleModules(dir: string): { type: "ESModule" | "Text" | "CompiledWasm" | "Data"; path: string }[] {
-  const files = readdirSync(dir).flatMap((file) => {
-    const type = MODULE_TYPES[extname(file)];
+/** The bundle's files as modules, each of the type that wrangler's rules give its ending; the entry comes first. */
+function bundleModules(dir: string, rules: V4ModuleRule[]): V4ModuleDefinition[] {
+  const types = new Map<string, V4ModuleRuleType>([[".js", "ESModule"]]);
+  for (const { type, include } of rules) for (const glob of include) types.set(extname(glob), type);
+  const modules = readdirSync(dir).flatMap((file) => {
+    const type = types.get(extname(file));
     return type === undefined ? [] : [{ type, path: join(dir, file) }];
   });
-  // The first module is the entry.
-  return files.sort((a, b) => Number(b.path.endsWith("index.js")) - Number(a.path.endsWith("index.js")));
+  return modules.sort((a, b) => Number(b.path.endsWith("index.js")) - Number(a.path.endsWith("index.js")));
 }
 
 /** Sends the simulator's own messages to the Worker's log file instead of the terminal. */

@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import type { Env } from "../env.ts";
+import { type Purpose, purpose } from "../http/schemas.ts";
 import { nowMs } from "../lib/seams.ts";
 
 /** A consent that was active when it was read; `expires_at` has to be checked again on every use. */
@@ -7,7 +8,7 @@ export interface ActiveConsent {
   consent_id: string;
   /** The canonical id, whichever id was asked for. */
   retailer_id: string;
-  purposes: string[];
+  purposes: Purpose[];
   granted_at: string;
   expires_at: string;
 }
@@ -24,7 +25,7 @@ const stored = z.array(
   z.object({
     consent_id: z.string(),
     retailer_id: z.string(),
-    purposes: z.array(z.string()),
+    purposes: z.array(purpose),
     granted_at: z.string(),
     expires_at: z.string(),
   }),

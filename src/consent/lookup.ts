@@ -1,10 +1,18 @@
 import type { DrizzleD1Database } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
-import { AppError, unavailable } from "../http/errors.ts";
+import type { Purpose } from "../http/schemas.ts";
 import { nowMs } from "../lib/seams.ts";
-import { canonicalRetailer, retailerByGstin } from "../retailers/store.ts";
+import { canonicalRetailer } from "../retailers/store.ts";
 import { type ActiveConsent, cached, forget, keep, remembered } from "./cache.ts";
-import { activeConsents, type ConsentRow, consentedAfter, consentedAmong, moveUpdate } from "./store.ts";
+import { orUnavailable } from "./fail-safe.ts";
+import {
+  activeConsents,
+  activeConsentsOfGstin,
+  type ConsentRow,
+  consentedAfter,
+  consentedAmong,
+  moveUpdate,
+} from "./store.ts";
 
 export type { ActiveConsent } from "./cache.ts";
 
@@ -50,20 +58,28 @@ export async function findConsent(
 }
 
 /**
- * The consent under which a lender may see the retailer of a GSTIN (given as its blind index), or null. Reads D1
- * the same way whether the GSTIN is unknown, known, or known to others only. Throws SERVICE_UNAVAILABLE if D1 fails.
+ * The same by D1 alone, without filling a cache: for whoever wants to know and discloses nothing. Throws
+ * SERVICE_UNAVAILABLE if D1 cannot tell.
+ */
+export async function readConsent(
+  env: Env,
+  lender_id: string,
+  retailer_id: string,
+): Promise<ActiveConsent | null> {
+  return best(await orUnavailable(() => readActive(env, lender_id, retailer_id)), null);
+}
+
+/**
+ * The consent under which a lender may see the retailer of a GSTIN (given as its blind index), or null. One query
+ * of D1 whether the GSTIN is unknown, known, or known to others only. Throws SERVICE_UNAVAILABLE if D1 fails.
  */
 export async function findConsentByGstin(
   env: Env,
   lender_id: string,
   gstin_index: string,
 ): Promise<ActiveConsent | null> {
-  return orUnavailable(async () => {
-    const retailer_id = await retailerByGstin(env, gstin_index);
-    // No retailer has the empty id: an unknown GSTIN takes the same steps as one without consent.
-    const rows = await activeConsents(env, lender_id, retailer_id ?? "");
-    return best(rows.map(toActive), null);
-  });
+  const rows = await orUnavailable(() => activeConsentsOfGstin(env, lender_id, gstin_index));
+  return best(rows.map(toActive), null);
 }
 
 /** Drops the cached consents of a lender for a retailer (canonical id). Never fails. */
@@ -100,7 +116,7 @@ export function moveConsentsStatements(
  * The active consents of a lender for a retailer, by D1, newest first. The id may be one that was merged into another:
  * the projection stands under the canonical one, so only a miss has to follow it.
  */
-export async function readActive(env: Env, lender_id: string, retailer_id: string): Promise<ActiveConsent[]> {
+async function readActive(env: Env, lender_id: string, retailer_id: string): Promise<ActiveConsent[]> {
   const rows = await activeConsents(env, lender_id, retailer_id);
   if (rows.length > 0) return rows.map(toActive);
   const canonical = await canonicalRetailer(env, retailer_id);
@@ -112,7 +128,7 @@ function toActive(row: ConsentRow): ActiveConsent {
   return {
     consent_id: row.consent_id,
     retailer_id: row.retailer_id,
-    purposes: JSON.parse(row.purposes) as string[],
+    purposes: JSON.parse(row.purposes) as Purpose[],
     granted_at: row.granted_at,
     expires_at: row.expires_at,
   };
@@ -121,7 +137,7 @@ function toActive(row: ConsentRow): ActiveConsent {
 function best(consents: readonly ActiveConsent[], purpose: string | null | undefined): ActiveConsent | null {
   const now_ms = nowMs();
   const active = consents.filter((consent) => now_ms < Date.parse(consent.expires_at));
-  const named = purpose ? active.find((consent) => consent.purposes.includes(purpose)) : undefined;
+  const named = purpose ? active.find((consent) => covers(consent, purpose)) : undefined;
   return named ?? active[0] ?? null;
 }
 
@@ -131,13 +147,9 @@ function usable(
   purpose: string | null | undefined,
 ): ActiveConsent | null {
   const found = consents && best(consents, purpose);
-  return found && (!purpose || found.purposes.includes(purpose)) ? found : null;
+  return found && (!purpose || covers(found, purpose)) ? found : null;
 }
 
-async function orUnavailable<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (cause) {
-    throw cause instanceof AppError ? cause : unavailable(cause);
-  }
+function covers(consent: ActiveConsent, purpose: string): boolean {
+  return consent.purposes.some((named) => named === purpose);
 }

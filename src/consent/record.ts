@@ -212,12 +212,9 @@ export interface Verification {
  * every hash and signature is right. Takes the records in any order and of any shape. A cut-off end cannot be
  * seen from the records alone.
  */
-export async function verifyChains(
-  records: readonly Record<string, unknown>[],
-  jwks: { keys: JWK[] },
-): Promise<Verification> {
+export async function verifyChains(records: readonly object[], jwks: { keys: JWK[] }): Promise<Verification> {
   const chains = new Map<string, Record<string, unknown>[]>();
-  for (const record of records) {
+  for (const record of records as readonly Record<string, unknown>[]) {
     const chain_id = String(record.retailer_id);
     const chain = chains.get(chain_id);
     if (chain) chain.push(record);

@@ -3,10 +3,18 @@ import { distributorId, lenderId, PURPOSES, type Purpose, purpose, retailerId } 
 
 /** Most lenders that one act can name (api.md §4). */
 const MAX_LENDERS = 20;
+const MAX_NOTICE_CHARS = 200;
 const MAX_REASON_CHARS = 500;
 
 export const CHANNELS = ["whatsapp", "ivr", "portal", "assisted"] as const;
 export type Channel = (typeof CHANNELS)[number];
+
+/** Free text; what is hashed and signed is UTF-8, which has no place for half a surrogate pair. */
+const text = (max_chars: number) =>
+  z
+    .string()
+    .max(max_chars)
+    .refine((given) => given.isWellFormed(), "must be valid Unicode");
 
 const consentId = z
   .string()
@@ -43,7 +51,7 @@ export const grantBody = z
   .object({
     retailer_phone_hash: z
       .string()
-      .regex(/^[0-9a-f]{64}$/i, "must be 64 hex digits")
+      .regex(/^[0-9a-fA-F]{64}$/, "must be 64 hex digits")
       .optional()
       .openapi({ description: "HMAC-SHA-256 of the phone under the shared pepper" }),
     retailer_id: retailerId.optional(),
@@ -55,8 +63,8 @@ export const grantBody = z
     wa_message_id: waMessageId,
     language,
     // Absent, a notice is unknown (422), not malformed (api.md §10).
-    notice_id: z.string().max(200).optional(),
-    notice_version: z.string().max(200).optional(),
+    notice_id: text(MAX_NOTICE_CHARS).optional(),
+    notice_version: text(MAX_NOTICE_CHARS).optional(),
     expires_at: instant.optional(),
     // Absent or false, the retailer is not known to be an adult (422), which is not a malformed request.
     adult_declared: z.boolean().optional(),
@@ -128,11 +136,7 @@ export const revokeBody = z
     consent_id: consentId.optional(),
     retailer_id: retailerId.optional(),
     lender_id: lenderId.optional(),
-    reason: z
-      .string()
-      .max(MAX_REASON_CHARS)
-      // The signed form is UTF-8, which has no place for half a surrogate pair.
-      .refine((text) => text.isWellFormed(), "must be valid Unicode")
+    reason: text(MAX_REASON_CHARS)
       .optional()
       .openapi({ description: "Why, for the record; no personal data", example: "STOP in the chat" }),
     wa_message_id: waMessageId.optional(),
@@ -178,7 +182,8 @@ const record = z
     key_id: z.string(),
   })
   .openapi("ConsentRecord", {
-    description: "Signed record; record_hash is the SHA-256 of its RFC 8785 form without the last three fields",
+    description:
+      "Signed record; record_hash is the SHA-256 of its RFC 8785 form without the last three fields",
   });
 
 export const historyAnswer = z

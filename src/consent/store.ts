@@ -3,12 +3,16 @@ import type { BatchItem } from "drizzle-orm/batch";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
 import { nowIso } from "../lib/seams.ts";
+import { retailerOfGstinSelect } from "../retailers/store.ts";
 import { type ChainHead, type ConsentRecord, EMPTY_CHAIN, openRecord, type SealedRecord } from "./record.ts";
 import { consentEvidence, consentRecords, consents } from "./tables.ts";
 
 export type ConsentRow = typeof consents.$inferSelect;
 export type EvidenceRow = typeof consentEvidence.$inferSelect;
 type Statement = BatchItem<"sqlite">;
+
+/** The consents of one act have one time: among them the order of writing counts. */
+const newestFirst = [desc(consents.granted_at), desc(sql`${consents}.rowid`)];
 
 /** The ids of a list of any length as one bound parameter. */
 function listed(ids: readonly string[]): SQL {
@@ -97,7 +101,11 @@ export async function consentsWithHeads(
 
 /** The present state of consents by id; unknown ids are left out. */
 export function consentsById(env: Env, consent_ids: readonly string[]): Promise<ConsentRow[]> {
-  return drizzle(env.DB).select().from(consents).where(inArray(consents.consent_id, listed(consent_ids))).all();
+  return drizzle(env.DB)
+    .select()
+    .from(consents)
+    .where(inArray(consents.consent_id, listed(consent_ids)))
+    .all();
 }
 
 /** A lender's active, unexpired consents of a retailer (canonical id), newest first; by D1, never a cache. */
@@ -106,7 +114,28 @@ export function activeConsents(env: Env, lender_id: string, retailer_id: string)
     .select()
     .from(consents)
     .where(and(eq(consents.retailer_id, retailer_id), eq(consents.lender_id, lender_id), isActive()))
-    .orderBy(desc(consents.granted_at), desc(sql`${consents}.rowid`))
+    .orderBy(...newestFirst)
+    .all();
+}
+
+/** The same for the retailer of a GSTIN (by its blind index): one query, whether the GSTIN is known or not. */
+export function activeConsentsOfGstin(
+  env: Env,
+  lender_id: string,
+  gstin_index: string,
+): Promise<ConsentRow[]> {
+  const db = drizzle(env.DB);
+  return db
+    .select()
+    .from(consents)
+    .where(
+      and(
+        inArray(consents.retailer_id, retailerOfGstinSelect(db, gstin_index)),
+        eq(consents.lender_id, lender_id),
+        isActive(),
+      ),
+    )
+    .orderBy(...newestFirst)
     .all();
 }
 

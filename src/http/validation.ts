@@ -61,11 +61,11 @@ export function parseJsonObject(bytes: Uint8Array): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(utf8Decoder.decode(bytes));
-  } catch (cause) {
+  } catch {
+    // The parser's own message quotes the body, so it must not become a cause: causes are logged.
     throw new AppError("INVALID_REQUEST", {
       detail: "The body is not valid JSON in UTF-8.",
       errors: [{ path: "", message: "not valid JSON in UTF-8" }],
-      cause,
     });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 const encoder = new TextEncoder();
 
 /** UTF-8 bytes of a text. */
-export function utf8(text: string): Uint8Array<ArrayBuffer> {
+export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 

@@ -1,6 +1,7 @@
 import type { z } from "@hono/zod-openapi";
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { DEFAULT_LENDER_LIMITS, type LenderLimits } from "../admission/types.ts";
 import type { Env } from "../env.ts";
 import { sha256Hex } from "../lib/bytes.ts";
 import { nowIso, randomHex } from "../lib/seams.ts";
@@ -15,14 +16,6 @@ import { clients, lenders } from "./tables.ts";
 
 /** Bytes of a client secret: 256 bits, shown once, only its SHA-256 is kept. */
 const SECRET_BYTES = 32;
-
-/** A lender's limits: calls in 60 seconds and in 24 hours. */
-export interface LenderLimits {
-  score_per_minute: number;
-  score_per_day: number;
-  lookup_per_minute: number;
-  lookup_per_day: number;
-}
 
 function slugOf(name: string): string {
   const slug = name
@@ -54,7 +47,7 @@ export async function createLender(
   const db = drizzle(env.DB);
   const existing = await db.select().from(lenders).where(eq(lenders.lender_id, lender_id)).get();
   if (existing) throw new ProvisioningError("LENDER_EXISTS", `there is a lender ${lender_id} already`);
-  const limits = { ...PUBLISHED_LENDER_LIMITS, ...input.limits };
+  const limits = { ...DEFAULT_LENDER_LIMITS, ...input.limits };
   // The gate first: should it fail, there is no lender yet whose secret nobody has seen.
   if (input.limits) await tellGate(env, lender_id, limits);
   await db.batch([

@@ -12,14 +12,6 @@ export const LENDER_SCOPE = "score:read grievance:write";
 /** What a service client can be given (api.md §2, §4, §6). */
 export const SERVICE_SCOPES = ["consent:read", "consent:write", "grievance:write"] as const;
 
-/** The published limits of a lender (api.md §9): the defaults. */
-export const PUBLISHED_LENDER_LIMITS = {
-  score_per_minute: 100,
-  score_per_day: 5000,
-  lookup_per_minute: 20,
-  lookup_per_day: 500,
-};
-
 /** A lender's own limits, calls in 60 seconds and in 24 hours (api.md §9). */
 const lenderLimits = {
   score_per_minute: count.optional(),

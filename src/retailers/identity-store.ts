@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 import type { DrizzleD1Database } from "drizzle-orm/d1";
 import { nowIso } from "../lib/seams.ts";
 import { KEY_IDS } from "./blind-index.ts";
@@ -102,43 +102,59 @@ export function readFacts(
 }
 
 /**
- * Statements that write a plan's creations, links and relations. Each is guarded, so that of two writers who
+ * Statements that make new retailers, each with the identifier that names it. Guarded, so that of two writers who
  * create the same identity at once one wins and the other finds the winner when it reads again.
+ */
+export function creationWrites(db: DrizzleD1Database, creations: IdentityChanges["creations"]) {
+  const now = nowIso();
+  const rows = JSON.stringify(creations.map((c) => [c.kind, c.blind_index, c.retailer_id, KEY_IDS[c.kind]]));
+  return [
+    db
+      .insert(retailerIdentifiers)
+      .select(
+        sql`SELECT value->>0, value->>1, value->>2, value->>3, ${now} FROM json_each(${rows})
+          WHERE NOT EXISTS (SELECT 1 FROM ${retailerIdentifiers} i
+            WHERE i.kind = value->>0 AND i.blind_index = value->>1)`,
+      )
+      .onConflictDoNothing(),
+    db.insert(retailers).select(
+      sql`SELECT value->>2, value->>0 = 'phone', 0, NULL, NULL, ${now} FROM json_each(${rows})
+        WHERE EXISTS (SELECT 1 FROM ${retailerIdentifiers} i
+          WHERE i.kind = value->>0 AND i.blind_index = value->>1 AND i.retailer_id = value->>2)`,
+    ),
+  ] as const;
+}
+
+/**
+ * Statements that write a plan's creations, links and relations (merges apart: `mergeWrites`). What refers to a
+ * retailer that lost the race for its identifier is left out.
  */
 export function identityWrites(db: DrizzleD1Database, distributor_id: string, changes: IdentityChanges) {
   const now = nowIso();
   const { creations, links, relations } = changes;
   const statements = [];
-  if (creations.length > 0) {
-    const rows = JSON.stringify(creations.map((c) => [c.retailer_id, c.kind, c.blind_index]));
-    statements.push(
-      db.run(sql`INSERT INTO ${retailerIdentifiers} (kind, blind_index, retailer_id, key_id, created_at)
-        SELECT value->>1, value->>2, value->>0,
-          CASE value->>1 WHEN 'gstin' THEN ${KEY_IDS.gstin} ELSE ${KEY_IDS.phone} END, ${now}
-        FROM json_each(${rows})
-        WHERE NOT EXISTS (SELECT 1 FROM ${retailerIdentifiers} i WHERE i.kind = value->>1 AND i.blind_index = value->>2)
-        ON CONFLICT DO NOTHING`),
-      db.run(sql`INSERT INTO ${retailers} (retailer_id, provisional, phone_verified, created_at)
-        SELECT value->>0, value->>1 = 'phone', 0, ${now} FROM json_each(${rows})
-        WHERE EXISTS (SELECT 1 FROM ${retailerIdentifiers} i
-          WHERE i.kind = value->>1 AND i.blind_index = value->>2 AND i.retailer_id = value->>0)`),
-    );
-  }
+  if (creations.length > 0) statements.push(...creationWrites(db, creations));
   if (links.length > 0) {
     const rows = JSON.stringify(links.map((link) => [link.phone_index, link.retailer_id]));
     statements.push(
-      db.run(sql`INSERT INTO ${retailerIdentifiers} (kind, blind_index, retailer_id, key_id, created_at)
-        SELECT 'phone', value->>0, value->>1, ${KEY_IDS.phone}, ${now} FROM json_each(${rows})
-        WHERE EXISTS (SELECT 1 FROM ${retailers} r WHERE r.retailer_id = value->>1)
-        ON CONFLICT DO NOTHING`),
+      db
+        .insert(retailerIdentifiers)
+        .select(
+          sql`SELECT 'phone', value->>0, value->>1, ${KEY_IDS.phone}, ${now} FROM json_each(${rows})
+            WHERE EXISTS (SELECT 1 FROM ${retailers} r WHERE r.retailer_id = value->>1)`,
+        )
+        .onConflictDoNothing(),
     );
   }
   if (relations.length > 0) {
     statements.push(
-      db.run(sql`INSERT INTO ${retailerDistributors} (retailer_id, distributor_id, first_seen_at)
-        SELECT value, ${distributor_id}, ${now} FROM json_each(${JSON.stringify(relations)})
-        WHERE EXISTS (SELECT 1 FROM ${retailers} r WHERE r.retailer_id = value)
-        ON CONFLICT DO NOTHING`),
+      db
+        .insert(retailerDistributors)
+        .select(
+          sql`SELECT value, ${distributor_id}, ${now} FROM json_each(${JSON.stringify(relations)})
+            WHERE EXISTS (SELECT 1 FROM ${retailers} r WHERE r.retailer_id = value)`,
+        )
+        .onConflictDoNothing(),
     );
   }
   return statements;
@@ -152,18 +168,42 @@ export function mergeWrites(db: DrizzleD1Database, from: string, into: string) {
   const now = nowIso();
   const taken = sql`EXISTS (SELECT 1 FROM ${retailers} r WHERE r.retailer_id = ${from} AND r.merged_into = ${into})`;
   return [
-    db.run(sql`UPDATE ${retailers} SET merged_into = ${into}, merged_at = ${now}
-      WHERE retailer_id = ${from} AND merged_into IS NULL AND provisional = 1
-        AND EXISTS (SELECT 1 FROM ${retailers} r WHERE r.retailer_id = ${into} AND r.merged_into IS NULL)`),
-    db.run(sql`INSERT INTO ${retailerIdentifiers} (kind, blind_index, retailer_id, key_id, created_at)
-      SELECT kind, blind_index, ${into}, key_id, ${now} FROM ${retailerIdentifiers}
-      WHERE kind = 'phone' AND retailer_id = ${from} AND ${taken} ON CONFLICT DO NOTHING`),
-    db.run(sql`DELETE FROM ${retailerIdentifiers} WHERE retailer_id = ${from} AND ${taken}`),
-    db.run(sql`INSERT INTO ${retailerDistributors} (retailer_id, distributor_id, first_seen_at)
-      SELECT ${into}, distributor_id, first_seen_at FROM ${retailerDistributors}
-      WHERE retailer_id = ${from} AND ${taken} ON CONFLICT DO NOTHING`),
-    db.run(sql`DELETE FROM ${retailerDistributors} WHERE retailer_id = ${from} AND ${taken}`),
-    db.run(sql`UPDATE ${retailers} SET phone_verified = 1 WHERE retailer_id = ${into} AND ${taken}
-      AND EXISTS (SELECT 1 FROM ${retailers} r WHERE r.retailer_id = ${from} AND r.phone_verified = 1)`),
+    db
+      .update(retailers)
+      .set({ merged_into: into, merged_at: now })
+      .where(
+        and(
+          eq(retailers.retailer_id, from),
+          eq(retailers.provisional, true),
+          isNull(retailers.merged_into),
+          sql`EXISTS (SELECT 1 FROM ${retailers} r WHERE r.retailer_id = ${into} AND r.merged_into IS NULL)`,
+        ),
+      ),
+    db
+      .insert(retailerIdentifiers)
+      .select(
+        sql`SELECT kind, blind_index, ${into}, key_id, created_at FROM ${retailerIdentifiers}
+          WHERE kind = 'phone' AND retailer_id = ${from} AND ${taken}`,
+      )
+      .onConflictDoNothing(),
+    db.delete(retailerIdentifiers).where(and(eq(retailerIdentifiers.retailer_id, from), taken)),
+    db
+      .insert(retailerDistributors)
+      .select(
+        sql`SELECT ${into}, distributor_id, first_seen_at FROM ${retailerDistributors}
+          WHERE retailer_id = ${from} AND ${taken}`,
+      )
+      .onConflictDoNothing(),
+    db.delete(retailerDistributors).where(and(eq(retailerDistributors.retailer_id, from), taken)),
+    db
+      .update(retailers)
+      .set({ phone_verified: true })
+      .where(
+        and(
+          eq(retailers.retailer_id, into),
+          taken,
+          sql`EXISTS (SELECT 1 FROM ${retailers} r WHERE r.retailer_id = ${from} AND r.phone_verified = 1)`,
+        ),
+      ),
   ];
 }

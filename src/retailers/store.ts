@@ -2,7 +2,7 @@ import { and, eq, or, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
 import { newId } from "../lib/seams.ts";
-import { identityWrites } from "./identity-store.ts";
+import { creationWrites } from "./identity-store.ts";
 import { retailerDistributors, retailerIdentifiers, retailers } from "./tables.ts";
 
 const canonicalId = sql<string>`coalesce(${retailers.merged_into}, ${retailers.retailer_id})`;
@@ -47,6 +47,11 @@ export async function retailerByGstin(env: Env, gstin_index: string): Promise<st
   return rows[0]?.canonical ?? null;
 }
 
+/** The select behind `retailerByGstin`, to stand inside another query: one row with one column, or none. */
+export function retailerOfGstinSelect(db: DrizzleD1Database, gstin_index: string) {
+  return namedBy(db, "gstin", gstin_index);
+}
+
 function namedBy(db: DrizzleD1Database, kind: "gstin" | "phone", blind_index: string) {
   return db
     .selectDistinct({ canonical: canonicalId })
@@ -63,14 +68,8 @@ function namedBy(db: DrizzleD1Database, kind: "gstin" | "phone", blind_index: st
 export async function createProvisional(env: Env, phone_hash: string): Promise<string> {
   const db = drizzle(env.DB);
   const creation = { retailer_id: newId("ret"), kind: "phone" as const, blind_index: phone_hash };
-  const [first, ...rest] = identityWrites(db, "", {
-    creations: [creation],
-    links: [],
-    merges: [],
-    relations: [],
-  });
-  const results = await db.batch([first!, ...rest, namedBy(db, "phone", phone_hash)]);
-  const rows = results.at(-1) as { canonical: string }[];
+  const [name, retailer] = creationWrites(db, [creation]);
+  const [, , rows] = await db.batch([name, retailer, namedBy(db, "phone", phone_hash)]);
   return rows[0]!.canonical;
 }
 
@@ -94,7 +93,9 @@ export async function distributorsOf(env: Env, retailer_ids: string[]): Promise<
   const rows = await drizzle(env.DB)
     .selectDistinct({ distributor_id: retailerDistributors.distributor_id })
     .from(retailerDistributors)
-    .where(sql`${retailerDistributors.retailer_id} IN (SELECT value FROM json_each(${JSON.stringify(retailer_ids)}))`)
+    .where(
+      sql`${retailerDistributors.retailer_id} IN (SELECT value FROM json_each(${JSON.stringify(retailer_ids)}))`,
+    )
     .orderBy(retailerDistributors.distributor_id);
   return rows.map((row) => row.distributor_id);
 }

@@ -2,7 +2,7 @@ import { type CompactJWSHeaderParameters, CompactSign } from "jose";
 import { signingKey } from "../auth/keys.ts";
 import type { ActiveConsent } from "../consent/lookup.ts";
 import type { Env } from "../env.ts";
-import { AppError } from "../http/errors.ts";
+import { AppError, unavailable } from "../http/errors.ts";
 import type { Language } from "../http/language.ts";
 import type { Purpose } from "../http/schemas.ts";
 import { utf8 } from "../lib/bytes.ts";
@@ -27,13 +27,8 @@ export type ServableCard = Extract<ServedScore["card"], { status: "scored" }>;
  * The card as it may be disclosed today: freshness applied. Throws DATA_INSUFFICIENT for too little or too old data, SERVICE_UNAVAILABLE if it cannot be explained.
  */
 export function servableCard({ card }: ServedScore, freshness_days: number): ServableCard {
-  if (card.status === "unexplainable") {
-    throw new AppError("SERVICE_UNAVAILABLE", {
-      headers: { "Retry-After": "30" },
-      cause: "reason codes incomplete",
-    });
-  }
-  if (card.status === "insufficient") {
+  if (card.status !== "scored") {
+    if (card.status === "unexplainable") throw unavailable("reason codes incomplete");
     throw new AppError("DATA_INSUFFICIENT", { members: { details: { completeness: card.completeness } } });
   }
   const fresh = applyFreshness(card, freshness_days);

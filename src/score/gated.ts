@@ -140,5 +140,6 @@ export function requireConsent(call: Call, consent: ActiveConsent | null): Activ
 
 /** The lender's active consent for a retailer, past the caches on a second try. */
 export function lookUpConsent(call: Call, retailer_id: string): Promise<ActiveConsent | null> {
-  return findConsent(call.c.env, call.lender_id, retailer_id, { fresh: call.fresh });
+  const { purpose } = call.request;
+  return findConsent(call.c.env, call.lender_id, retailer_id, { fresh: call.fresh, purpose });
 }

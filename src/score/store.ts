@@ -132,6 +132,11 @@ async function refreshCache(env: Env, retailer_id: string): Promise<void> {
   }
 }
 
+/** A stored score as it was written, or undefined. */
+export function storedScore(env: Env, score_id: string): Promise<typeof scores.$inferSelect | undefined> {
+  return drizzle(env.DB).select().from(scores).where(eq(scores.score_id, score_id)).get();
+}
+
 /** One month of a score history. */
 export interface MonthlyScore {
   month: string;

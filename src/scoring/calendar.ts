@@ -6,22 +6,16 @@
 const DAYS_PER_ERA = 146_097;
 const EPOCH_SHIFT_DAYS = 719_468;
 
-/** Month number of a day. */
+/** Month number of a day (from the year 0 on; `| 0` is integer division then, and this runs for every row). */
 export function monthOfDay(day: number): number {
   const shifted = day + EPOCH_SHIFT_DAYS;
-  const era = Math.floor(shifted / DAYS_PER_ERA);
+  const era = (shifted / DAYS_PER_ERA) | 0;
   const day_of_era = shifted - era * DAYS_PER_ERA;
-  const year_of_era = Math.floor(
-    (day_of_era -
-      Math.floor(day_of_era / 1460) +
-      Math.floor(day_of_era / 36_524) -
-      Math.floor(day_of_era / 146_096)) /
-      365,
-  );
-  const day_of_year =
-    day_of_era - (365 * year_of_era + Math.floor(year_of_era / 4) - Math.floor(year_of_era / 100));
+  const leap_shift = ((day_of_era / 1460) | 0) - ((day_of_era / 36_524) | 0) + ((day_of_era / 146_096) | 0);
+  const year_of_era = ((day_of_era - leap_shift) / 365) | 0;
+  const day_of_year = day_of_era - (365 * year_of_era + (year_of_era >> 2) - ((year_of_era / 100) | 0));
   // Months counted from March, so that the leap day ends the year: 0 = March, 11 = February.
-  const march_month = Math.floor((5 * day_of_year + 2) / 153);
+  const march_month = ((5 * day_of_year + 2) / 153) | 0;
   return 12 * (era * 400 + year_of_era) + march_month + 2;
 }
 

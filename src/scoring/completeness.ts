@@ -69,7 +69,7 @@ export function completenessOf(
   ledger: { view: LedgerView; series: MonthlySeries } | null,
   sources: readonly StatementSource[],
   identity_verified: boolean,
-): Completeness & { capped: boolean } {
+): { completeness: Completeness; csv_capped: boolean } {
   const invoice = ledger === null ? 0 : 100 * invoiceShare(ledger.view);
   const payment = ledger === null ? 0 : 100 * paymentShare(ledger.view);
   const temporal = ledger === null ? 0 : 100 * temporalShare(ledger.series);
@@ -82,14 +82,14 @@ export function completenessOf(
       WEIGHTS.identity * identity +
       WEIGHTS.schema * schema,
   );
-  const capped = isCsvOnly(sources) && weighted > CSV_ONLY_MAX_COMPLETENESS;
-  return {
-    score: capped ? CSV_ONLY_MAX_COMPLETENESS : weighted,
+  const csv_capped = isCsvOnly(sources) && weighted > CSV_ONLY_MAX_COMPLETENESS;
+  const completeness = {
+    score: csv_capped ? CSV_ONLY_MAX_COMPLETENESS : weighted,
     invoice: oneDecimal(invoice),
     payment: oneDecimal(payment),
     temporal: oneDecimal(temporal),
     identity,
     schema: oneDecimal(schema),
-    capped,
   };
+  return { completeness, csv_capped };
 }

@@ -53,7 +53,8 @@ function listAt(parent: JsonObject, key: string, where: string): readonly unknow
 
 function numbersAt(tree: JsonObject, key: string, where: string, length: number): readonly number[] {
   const list = listAt(tree, key, where);
-  if (list.length !== length) return refuse(`${where}: ${key} has ${list.length} entries for ${length} nodes`);
+  if (list.length !== length)
+    return refuse(`${where}: ${key} has ${list.length} entries for ${length} nodes`);
   for (const value of list) {
     if (typeof value !== "number" || !Number.isFinite(value)) {
       return refuse(`${where}: ${key} holds a value that is not a finite number`);
@@ -64,7 +65,8 @@ function numbersAt(tree: JsonObject, key: string, where: string, length: number)
 
 function flagsAt(tree: JsonObject, key: string, where: string, length: number): readonly boolean[] {
   const list = listAt(tree, key, where);
-  if (list.length !== length) return refuse(`${where}: ${key} has ${list.length} entries for ${length} nodes`);
+  if (list.length !== length)
+    return refuse(`${where}: ${key} has ${list.length} entries for ${length} nodes`);
   return list.map((value) => {
     if (value === true || value === 1) return true;
     if (value === false || value === 0) return false;
@@ -129,7 +131,8 @@ function parseTree(value: unknown, position: number, feature_count: number): Par
   }
   for (const key of ["categories", "categories_nodes"]) {
     const list = tree[key];
-    if (Array.isArray(list) && list.length > 0) return refuse(`${where}: categorical splits are not supported`);
+    if (Array.isArray(list) && list.length > 0)
+      return refuse(`${where}: categorical splits are not supported`);
   }
   if (Array.isArray(tree.split_type) && tree.split_type.some((type) => type !== 0 && type !== false)) {
     return refuse(`${where}: categorical splits are not supported`);

@@ -25,6 +25,8 @@ export interface LedgerView {
   distributor_id: string[];
   invoice_id: string[];
   invoice_day: Int32Array;
+  /** How many invoices state no due day. */
+  due_missing: number;
   /** Stated, or invoice day + the distributor's usual term. */
   due_day: Int32Array;
   amount_paise: Float64Array;
@@ -46,10 +48,18 @@ export interface LedgerView {
   payment_bounced: Uint8Array;
 }
 
-function byDistributorThenId(a: StatementInvoice, b: StatementInvoice): number {
-  if (a.distributor_id !== b.distributor_id) return a.distributor_id < b.distributor_id ? -1 : 1;
-  if (a.invoice_id !== b.invoice_id) return a.invoice_id < b.invoice_id ? -1 : 1;
-  return 0;
+/** Sorts by distributor, then invoice id, in code units; distributors are few, so each is compared by its rank. */
+function sortByDistributorThenId(invoices: StatementInvoice[]): void {
+  const ranks = new Map<string, number>();
+  for (const { distributor_id } of invoices) ranks.set(distributor_id, 0);
+  for (const [rank, distributor_id] of [...ranks.keys()].sort().entries()) ranks.set(distributor_id, rank);
+  const by_distributor: StatementInvoice[][] = Array.from(ranks, () => []);
+  for (const row of invoices) by_distributor[ranks.get(row.distributor_id)!]!.push(row);
+  let next = 0;
+  for (const rows of by_distributor) {
+    rows.sort((a, b) => (a.invoice_id < b.invoice_id ? -1 : a.invoice_id > b.invoice_id ? 1 : 0));
+    for (const row of rows) invoices[next++] = row;
+  }
 }
 
 /** Payments and credit notes towards invoices, as linked lists in flat arrays: head[invoice] -> event -> next[event]. */
@@ -129,6 +139,7 @@ function emptyView(statement: Statement, as_of_day: number, invoices: StatementI
     distributor_id: new Array<string>(count),
     invoice_id: new Array<string>(count),
     invoice_day: new Int32Array(count),
+    due_missing: 0,
     due_day: new Int32Array(count),
     amount_paise: new Float64Array(count),
     settled: new Uint8Array(count),
@@ -181,7 +192,7 @@ export function ledgerView(statement: Statement, as_of_day: number): LedgerView 
     if (!row.is_return && row.invoice_day <= as_of_day && row.invoice_day > cutoff_day) invoices.push(row);
   }
   if (invoices.length === 0) return null;
-  invoices.sort(byDistributorThenId);
+  sortByDistributorThenId(invoices);
 
   const view = emptyView(statement, as_of_day, invoices);
   const terms = new Map(statement.sources.map((s) => [s.distributor_id, s.usual_term_days]));
@@ -190,6 +201,7 @@ export function ledgerView(statement: Statement, as_of_day: number): LedgerView 
     view.distributor_id[i] = row.distributor_id;
     view.invoice_id[i] = row.invoice_id;
     view.invoice_day[i] = row.invoice_day;
+    if (row.due_day === null) view.due_missing++;
     view.due_day[i] = row.due_day ?? row.invoice_day + (terms.get(row.distributor_id) ?? DEFAULT_TERM_DAYS);
     view.amount_paise[i] = row.amount_paise;
     view.disputed[i] = row.disputed ? 1 : 0;

@@ -134,6 +134,15 @@ export interface AnomalyFacts {
   returned_share_before: number | null;
 }
 
+/** How the bills of the whole statement were paid: shares of those due by the as-of day; 0 when none was. */
+export interface PaymentHistory {
+  /** At most a week late; not late at all. */
+  close_to_due_share: number;
+  no_delay_share: number;
+  /** Settled with no more than one payment. */
+  paid_at_once_share: number;
+}
+
 /** Everything the engine needs after the statement: stored with the score, so that a replay gives the same card. */
 export interface ReplayInputs {
   as_of_day: number;
@@ -141,12 +150,15 @@ export interface ReplayInputs {
   /** In the order of the feature table; all null without an invoice in the window. */
   features: (number | null)[];
   completeness: Completeness;
+  /** Whether the completeness was cut because csv files are the only source. */
+  csv_capped: boolean;
   /** Invoices minus credit notes of the last six calendar months; paise, may be negative. */
   gmv_6m_paise: number;
   /** The best six months in a row of the last 24 complete ones, at least `gmv_6m_paise`; paise. */
   best_gmv_6m_paise: number;
   /** Longest gap between two order days of the last 180 days, or since the last order; null without an order. */
   longest_gap_days: number | null;
+  history: PaymentHistory;
   anomaly: AnomalyFacts;
 }
 

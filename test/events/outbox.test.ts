@@ -3,7 +3,13 @@ import { drizzle } from "drizzle-orm/d1";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Env } from "../../src/env.ts";
 import { newEvent } from "../../src/events/envelope.ts";
-import { alreadyHandled, eventHandled, purgeHandledEvents, relayOutbox, writeEvents } from "../../src/events/outbox.ts";
+import {
+  alreadyHandled,
+  eventHandled,
+  purgeHandledEvents,
+  relayOutbox,
+  writeEvents,
+} from "../../src/events/outbox.ts";
 import { outbox } from "../../src/events/tables.ts";
 import type { EventEnvelope } from "../../src/events/types.ts";
 
@@ -22,7 +28,10 @@ function withQueue(failing = false) {
 }
 
 const event = () =>
-  newEvent("score.blocked", "ret_0123456789abcdef", { retailer_id: "ret_0123456789abcdef", cause: "no_consent" });
+  newEvent("score.blocked", "ret_0123456789abcdef", {
+    retailer_id: "ret_0123456789abcdef",
+    cause: "no_consent",
+  });
 const rows = () => drizzle(env.DB).select().from(outbox).all();
 
 beforeEach(async () => {

@@ -18,10 +18,7 @@ export function day(iso: string): number {
 let sequence = 0;
 
 /** An invoice of Rs 1,000 due 30 days after its day, of distributor d1, unless told otherwise. */
-export function invoice(
-  invoice_day: number,
-  overrides: Partial<StatementInvoice> = {},
-): StatementInvoice {
+export function invoice(invoice_day: number, overrides: Partial<StatementInvoice> = {}): StatementInvoice {
   return {
     distributor_id: "d1",
     invoice_id: `inv-${++sequence}`,

@@ -1,0 +1,101 @@
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { reportError, UsageError } from "./lib/errors.ts";
+import { COMMANDS, type Command, type OptionSpec } from "./provision/commands.ts";
+import { callControl, controlIsServed } from "./runtime/control-socket.ts";
+import { openLayout, PROJECT_ROOT } from "./runtime/layout.ts";
+import { openState } from "./runtime/runtime.ts";
+
+const USAGE = "npm run -s provision -- <command> [options]";
+
+function overview(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return `Creates and changes parties of a local AltScore: while its server runs, through the server; else directly.
+
+Usage: ${USAGE}
+
+${lines.join("\n")}
+
+Options of every command:
+  --state DIR  folder of the local state (default .local)
+  --help       what a command takes
+
+Prints one JSON object. Exit code 0: done; 1: refused, the reason on stderr; 2: wrong usage.
+`;
+}
+
+function commandHelp(name: string, command: Command): string {
+  const label = ([option, spec]: [string, OptionSpec]): string => `--${option} ${spec.value}`;
+  const entries = Object.entries(command.options);
+  const width = Math.max(0, ...entries.map((entry) => label(entry).length));
+  const lines = entries.map(
+    (entry) => `  ${label(entry).padEnd(width)}  ${entry[1].help}${entry[1].required ? " (required)" : ""}`,
+  );
+  return `${command.summary}\n\nUsage: npm run -s provision -- ${name} [options]\n\n${lines.join("\n")}${lines.length ? "\n" : ""}  --state DIR, --help\n`;
+}
+
+async function main(args: string[]): Promise<void> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === "--help") {
+    process.stdout.write(overview());
+    if (name === undefined) process.exitCode = 2;
+    return;
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined)
+    throw new UsageError(`There is no command ${name}. See ${USAGE.split(" <")[0]} --help`);
+  const { state, help, ...values } = readOptions(name, command, rest);
+  if (help) {
+    process.stdout.write(commandHelp(name, command));
+    return;
+  }
+  const missing = Object.entries(command.options).filter(
+    ([option, spec]) => spec.required && values[option] === undefined,
+  );
+  if (missing.length > 0) {
+    throw new UsageError(`${name} needs ${missing.map(([option]) => `--${option}`).join(", ")}.`);
+  }
+  const call = await command.prepare(values);
+  const state_dir = state ?? join(PROJECT_ROOT, ".local");
+  const result = await run(state_dir, command.method, call.input);
+  const answer = call.finish ? call.finish(result) : result;
+  process.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
+}
+
+type Values = Record<string, string | undefined>;
+
+function readOptions(
+  name: string,
+  command: Command,
+  args: string[],
+): Values & { state?: string; help?: boolean } {
+  const options: Record<string, { type: "string" | "boolean" }> = {
+    state: { type: "string" },
+    help: { type: "boolean" },
+  };
+  for (const option of Object.keys(command.options)) options[option] = { type: "string" };
+  try {
+    return parseArgs({ args, options }).values as Values & { state?: string; help?: boolean };
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\nSee npm run -s provision -- ${name} --help`);
+  }
+}
+
+/** Through the running server if there is one, else by opening the state for this one call. */
+async function run(state_dir: string, method: string, input: unknown): Promise<unknown> {
+  const { control_socket } = openLayout(state_dir);
+  if (await controlIsServed(control_socket)) return await callControl(control_socket, method, input);
+  const state = await openState({ state_dir, onStep: (text) => process.stderr.write(`${text}\n`) });
+  try {
+    return await state.control(method, input);
+  } finally {
+    await state.stop();
+  }
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  process.exitCode = reportError(error);
+}

@@ -1,0 +1,252 @@
+import type { FeatureName } from "./feature-table.ts";
+import taxonomy from "./reason-codes.json" with { type: "json" };
+import type { PaymentHistory } from "./types.ts";
+
+/** Version of the codes and their texts; codes are stable over model versions. */
+export const REASON_TAXONOMY_VERSION = taxonomy.taxonomy_version;
+
+export type Direction = "positive" | "negative";
+
+export interface ReasonTexts {
+  label_en: string;
+  label_hi: string;
+  explain_en: string;
+  explain_hi: string;
+  advice_en: string | null;
+  advice_hi: string | null;
+}
+
+/** What a reason's truth is judged on. */
+export interface ReasonFacts {
+  value(name: FeatureName): number | null;
+  history: PaymentHistory;
+  /** Longest gap between order days in 180 days, or since the last order; null without an order. */
+  longest_gap_days: number | null;
+}
+
+/**
+ * One code: the groups of features it can rest on, and when its statement is true whatever the model made of them.
+ * A group is one aspect of the statement: the typical delay, say, and the longest ones.
+ */
+export interface ReasonRule {
+  code: string;
+  aspects: readonly (readonly FeatureName[])[];
+  holds(facts: ReasonFacts): boolean;
+}
+
+type Condition = (facts: ReasonFacts) => boolean;
+
+/** Borders between two statements that must not both be made of one retailer. */
+const REGULAR_CV = 0.5;
+const CLOSE_TO_DUE_DAYS = 7;
+/** A year against the year before counts as fallen below this. */
+const FALLEN_YOY = -0.05;
+
+/** A condition on one feature; what is not known makes no statement true. */
+function known(name: FeatureName, condition: (value: number) => boolean): Condition {
+  return ({ value }) => {
+    const found = value(name);
+    return found !== null && condition(found);
+  };
+}
+
+/** Most bills at most a week late, and lately on average too, if any fell due lately. */
+const paysCloseToDue: Condition = ({ value, history }) =>
+  history.close_to_due_share > 0.5 && (value("avg_payment_delay_days") ?? 0) <= CLOSE_TO_DUE_DAYS;
+
+/** An order gap that is long in itself, or beside the retailer's own rhythm. */
+const hasLongGap: Condition = ({ value, longest_gap_days }) => {
+  if (longest_gap_days === null) return false;
+  const usual_days = value("order_gap_median_days");
+  return longest_gap_days >= 10 || (usual_days !== null && longest_gap_days >= Math.max(4, 2 * usual_days));
+};
+
+/** Spread of the order gaps in days, or in months where orders are too few for that. */
+function gapSpread({ value }: ReasonFacts): number | null {
+  return value("order_gap_cv") ?? value("inter_demand_cv");
+}
+
+const ordersRegularly: Condition = (facts) => {
+  const cv = gapSpread(facts);
+  return cv !== null && cv <= REGULAR_CV;
+};
+
+const ordersIrregularly: Condition = (facts) => {
+  const cv = gapSpread(facts);
+  return cv !== null && cv > REGULAR_CV;
+};
+
+const isFalling: Condition = ({ value }) =>
+  (value("gmv_trend_slope") ?? 0) < 0 || (value("gmv_yoy_growth") ?? 0) < FALLEN_YOY;
+
+/** The feature that only the sparse route computes: its null is no lack of data. */
+export const SPARSE_ONLY_FEATURE: FeatureName = "croston_demand_rate";
+
+/** The code for what could not be computed, and for the allowance made for it: it has no features of its own. */
+export const NO_DATA_CODE = "DATA_INSUFFICIENT";
+
+/** The positive codes; every feature is in exactly one aspect of one of them. */
+export const POSITIVE_RULES: readonly ReasonRule[] = [
+  {
+    code: "LOW_PAYMENT_DELAY",
+    aspects: [
+      ["avg_payment_delay_days", "wavg_delay_180", "avg_delay_90", "credit_term_utilization"],
+      [
+        "p90_payment_delay_days",
+        "max_delay_180",
+        "worst_delay_365",
+        "delay_std_180",
+        "late15_share_180",
+        "days_since_late15",
+      ],
+    ],
+    holds: paysCloseToDue,
+  },
+  {
+    code: "ZERO_DELAY_RATE_HIGH",
+    aspects: [["zero_delay_rate", "ontime_share_180"], ["max_consecutive_delays"], ["oldest_overdue_days"]],
+    holds: (facts) => (facts.value("zero_delay_rate") ?? facts.history.no_delay_share) > 0.5,
+  },
+  {
+    code: "FULL_PAYMENT_RATE_HIGH",
+    aspects: [
+      ["partial_payment_freq", "partial_payment_ratio", "bounce_rate_180"],
+      ["overdue_share", "collect_ratio_90", "outstanding_to_monthly"],
+    ],
+    holds: (facts) => facts.history.paid_at_once_share > 0.5,
+  },
+  {
+    code: "CONSISTENT_ORDER_FREQ",
+    aspects: [
+      ["monthly_order_frequency", "freq_trend", "croston_demand_rate"],
+      ["order_gap_median_days", "recency_days"],
+      ["order_gap_cv", "inter_demand_cv"],
+    ],
+    holds: ordersRegularly,
+  },
+  {
+    code: "STABLE_BASKET_SIZE",
+    aspects: [["gmv_per_order_cv"]],
+    holds: known("gmv_per_order_cv", (cv) => cv <= 0.6),
+  },
+  {
+    code: "LOW_RETURN_RATE",
+    aspects: [["return_rate_pct", "return_freq_pct"], ["dispute_rate"]],
+    holds: known("return_rate_pct", (percent) => percent <= 3),
+  },
+  {
+    code: "GROWING_BASKET_SIZE",
+    aspects: [["gmv_3m_vs_12m_ratio"]],
+    holds: known("gmv_3m_vs_12m_ratio", (ratio) => ratio > 1),
+  },
+  {
+    code: "STRONG_GMV_TREND",
+    aspects: [["gmv_trend_slope", "gmv_yoy_growth"], ["invoice_count_trend"]],
+    holds: (facts) => !isFalling(facts) && known("gmv_trend_slope", (slope) => slope > 0)(facts),
+  },
+  {
+    code: "HIGH_ACTIVE_MONTHS",
+    aspects: [["active_months_pct"], ["avg_monthly_gmv_log"]],
+    holds: known("active_months_pct", (percent) => percent >= 75),
+  },
+  {
+    code: "SEASONAL_RECOVERY",
+    aspects: [["seasonal_amplitude", "seasonal_recovery_rate"], ["off_season_payment_delay"]],
+    holds: known("seasonal_recovery_rate", (rate) => rate >= 0.8),
+  },
+  {
+    code: "LONG_DISTRIBUTOR_TENURE",
+    aspects: [["distributor_tenure_months"]],
+    holds: known("distributor_tenure_months", (months) => months >= 24),
+  },
+  {
+    code: "MULTI_DISTRIBUTOR_NETWORK",
+    aspects: [["distributor_count"]],
+    holds: known("distributor_count", (count) => count >= 2),
+  },
+];
+
+/** The negative codes but DATA_INSUFFICIENT; every feature is in exactly one aspect of one of them. */
+export const NEGATIVE_RULES: readonly ReasonRule[] = [
+  {
+    code: "PAYMENT_DELAY_HIGH",
+    aspects: [
+      ["avg_payment_delay_days", "wavg_delay_180", "avg_delay_90", "credit_term_utilization"],
+      ["zero_delay_rate", "ontime_share_180"],
+    ],
+    holds: known("avg_payment_delay_days", (days) => days > CLOSE_TO_DUE_DAYS),
+  },
+  {
+    code: "P90_DELAY_GT_15DAYS",
+    aspects: [
+      ["p90_payment_delay_days", "delay_std_180", "late15_share_180"],
+      ["max_delay_180", "worst_delay_365", "days_since_late15"],
+    ],
+    holds: known("p90_payment_delay_days", (days) => days > 15),
+  },
+  {
+    code: "CONSECUTIVE_DELAYS",
+    aspects: [["max_consecutive_delays"]],
+    holds: known("max_consecutive_delays", (bills) => bills >= 3),
+  },
+  {
+    code: "OVERDUE_UNPAID_INVOICES",
+    aspects: [
+      ["overdue_share", "oldest_overdue_days"],
+      ["collect_ratio_90", "outstanding_to_monthly"],
+    ],
+    holds: known("overdue_share", (share) => share > 0),
+  },
+  {
+    code: "PARTIAL_PAYMENT_FREQ",
+    aspects: [["partial_payment_freq", "partial_payment_ratio"], ["bounce_rate_180"]],
+    holds: known("partial_payment_freq", (share) => share >= 0.2),
+  },
+  {
+    code: "DECLINING_GMV",
+    aspects: [["gmv_trend_slope", "gmv_yoy_growth", "avg_monthly_gmv_log"], ["gmv_3m_vs_12m_ratio"]],
+    holds: isFalling,
+  },
+  {
+    code: "ORDER_GAP_DETECTED",
+    aspects: [
+      ["order_gap_median_days", "recency_days"],
+      ["invoice_count_trend", "freq_trend"],
+      ["monthly_order_frequency", "active_months_pct", "croston_demand_rate"],
+    ],
+    holds: hasLongGap,
+  },
+  {
+    code: "IRREGULAR_ORDER_PATTERN",
+    aspects: [["order_gap_cv", "inter_demand_cv"], ["gmv_per_order_cv"]],
+    holds: ordersIrregularly,
+  },
+  {
+    code: "HIGH_RETURN_RATE",
+    aspects: [["return_rate_pct", "return_freq_pct"], ["dispute_rate"]],
+    holds: known("return_rate_pct", (percent) => percent >= 5),
+  },
+  {
+    code: "SEASONAL_GAP_DEEP",
+    aspects: [["seasonal_amplitude"], ["seasonal_recovery_rate"], ["off_season_payment_delay"]],
+    holds: known("seasonal_amplitude", (ratio) => ratio >= 1.5),
+  },
+  {
+    code: "SHORT_DISTRIBUTOR_TENURE",
+    aspects: [["distributor_tenure_months"], ["distributor_count"]],
+    holds: known("distributor_tenure_months", (months) => months < 18),
+  },
+];
+
+const TEXTS = new Map<string, ReasonTexts>(taxonomy.codes.map((entry) => [entry.code, entry]));
+
+/** All 24 codes. */
+export const REASON_CODES: readonly string[] = taxonomy.codes.map((entry) => entry.code);
+
+/** Texts of a code in English and Hindi; throws RangeError for a code that the taxonomy does not have. */
+export function reasonTexts(code: string): ReasonTexts {
+  const texts = TEXTS.get(code);
+  if (texts === undefined) throw new RangeError(`unknown reason code ${code}`);
+  const { label_en, label_hi, explain_en, explain_hi, advice_en, advice_hi } = texts;
+  return { label_en, label_hi, explain_en, explain_hi, advice_en, advice_hi };
+}
