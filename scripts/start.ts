@@ -108,7 +108,7 @@ async function start(options: StartOptions): Promise<void> {
     const { parties, made } = await ensureParties(runtime);
     say(made > 0 ? `  Onboarded ${made} parties with certificates and keys` : "  Parties: known from before");
     const desk = parties.desk as Desk;
-    if (options.demo === "small") await runDemo(runtime, parties, desk);
+    if (options.demo === "small") await runDemo(runtime, parties, desk, !options.once);
     if (book !== null) await runReceivables(runtime, book, desk);
     writeLocalJson(runtime, parties);
     watchAllowances(runtime, parties);

@@ -27,12 +27,13 @@ export function curlCommands(
   const question = JSON.stringify({ retailer_id, purpose: "working_capital_loan" });
 
   const token = (name: string, client: { client_id: string; client_secret: string }): string =>
-    `${name}=$($CURL $API/v1/auth/token ${JSON_TYPE} -d '${JSON.stringify({ client_id: client.client_id, client_secret: client.client_secret })}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`;
-  const score = `$CURL $API/v1/score ${asLender} ${JSON_TYPE}`;
+    `${name}=$(ask $API/v1/auth/token ${JSON_TYPE} -d '${JSON.stringify({ client_id: client.client_id, client_secret: client.client_secret })}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`;
+  const score = `ask $API/v1/score ${asLender} ${JSON_TYPE}`;
 
   return [
     "# Next steps, to be pasted into a shell in this folder:",
-    `API=${runtime.mtls_url} CURL='curl -sS --cacert ${path(runtime.ca_cert)} -w \\n'`,
+    `API=${runtime.mtls_url}`,
+    `ask() { curl -sS --cacert ${path(runtime.ca_cert)} -w '\\n' "$@"; }`,
     "",
     "# 1. A lender's token (one hour), its score in English and in Hindi",
     token("LENDER", { client_id: lender.client_id, client_secret: lender.client_secret }),
@@ -40,17 +41,17 @@ export function curlCommands(
     `${score} -H 'Accept-Language: hi' -d '${question}'`,
     "",
     "# 2. The score's history, and the retailer's id from its GSTIN",
-    `$CURL "$API/v1/score/${retailer_id}/history?months=6" ${asLender}`,
-    `$CURL $API/v1/retailers/lookup ${asLender} ${JSON_TYPE} -d '{"gst":"${gstin}"}'`,
+    `ask "$API/v1/score/${retailer_id}/history?months=6" ${asLender}`,
+    `ask $API/v1/retailers/lookup ${asLender} ${JSON_TYPE} -d '{"gst":"${gstin}"}'`,
     "",
     "# 3. One more invoice from its distributor, over mTLS, signed; sent again it is answered 409",
     `BODY='${batchBody(distributor.distributor_id, gstin)}'`,
     `SIGNATURE=$(printf %s "$BODY" | openssl dgst -sha256 -hmac ${distributor.signing_secret} -r | cut -d' ' -f1)`,
-    `$CURL --cert ${path(distributor.cert)} --key ${path(distributor.key)} $API/v1/ingest/batch -H 'X-API-Key: ${distributor.api_key}' -H 'X-ERP-Type: ${distributor.erp_type}' -H 'X-Batch-ID: ${randomUUID()}' -H "X-Payload-Signature: $SIGNATURE" ${JSON_TYPE} -d "$BODY"`,
+    `ask --cert ${path(distributor.cert)} --key ${path(distributor.key)} $API/v1/ingest/batch -H 'X-API-Key: ${distributor.api_key}' -H 'X-ERP-Type: ${distributor.erp_type}' -H 'X-Batch-ID: ${randomUUID()}' -H "X-Payload-Signature: $SIGNATURE" ${JSON_TYPE} -d "$BODY"`,
     "",
     "# 4. The shop takes its consent back: the very next question is refused with 403",
     token("SERVICE", service),
-    `$CURL $API/v1/consent/revoke ${asService} ${JSON_TYPE} -d '${JSON.stringify({ consent_id: consent.consent_id, reason: "changed my mind", wa_message_id: `wamid.${randomUUID()}` })}'`,
+    `ask $API/v1/consent/revoke ${asService} ${JSON_TYPE} -d '${JSON.stringify({ consent_id: consent.consent_id, reason: "changed my mind", wa_message_id: `wamid.${randomUUID()}` })}'`,
     `${score} -d '${question}'`,
     "",
   ].join("\n");

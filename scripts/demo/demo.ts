@@ -11,9 +11,14 @@ export const DEMO_BOOK = "demo";
 
 /**
  * The demonstration: a made-up ledger of 60 kirana shops and two distributors goes in over mTLS, every shop
- * consents, all are scored, one answer is shown, with commands to go on from there.
+ * consents, all are scored, one answer is shown; with commands to try next if the server `goes_on` serving.
  */
-export async function runDemo(runtime: Runtime, parties: Parties, desk: Desk): Promise<void> {
+export async function runDemo(
+  runtime: Runtime,
+  parties: Parties,
+  desk: Desk,
+  goes_on: boolean,
+): Promise<void> {
   const distributors = Object.values(parties.distributors);
   const lender_ids = [...Object.values(parties.lenders), desk.lender].map((lender) => lender.lender_id);
   const { end_day, consents, scores } = await loadBook(
@@ -43,6 +48,7 @@ export async function runDemo(runtime: Runtime, parties: Parties, desk: Desk): P
   if (outcome === undefined || !("score" in outcome)) return;
   process.stdout.write(`POST /v1/score for ${grant.retailer_id} over ${runtime.mtls_url}:\n`);
   process.stdout.write(scoreText(outcome.score));
+  if (!goes_on) return;
   const gstin = demoLedger(end_day).retailers[SHOWN_RETAILER]!.gstin;
   process.stdout.write(`\n${curlCommands(runtime, parties, grant, gstin)}\n`);
 }

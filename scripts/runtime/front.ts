@@ -22,6 +22,8 @@ const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 65_000;
 const ANSWER_TIMEOUT_MS = 60_000;
+/** workerd closes idle connections after 5 s; one that is closing must not be given a request. */
+const IDLE_MS = 2_500;
 const CLOSE_GRACE_MS = 2_000;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Reserved to the edge on Cloudflare and to the simulator here: never the Worker's. */
@@ -52,7 +54,7 @@ export interface Front {
  * the Worker learns about the connection only from here. OperationError if a port is taken.
  */
 export async function startFront(options: FrontOptions): Promise<Front> {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 512, scheduling: "lifo" });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 512, scheduling: "lifo", timeout: IDLE_MS });
   const timeouts = {
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -217,6 +219,8 @@ function passAnswer(
       answer.destroy();
       return;
     }
+    // A refusal may have left the body unread, and workerd then closes the connection: not one to use again.
+    if (hasBody(request) && (answer.statusCode ?? 500) >= 400) upstream.shouldKeepAlive = false;
     // Every answer of the Worker carries X-Request-ID: one without it is the simulator's page about a failure.
     if (answer.statusCode === 500 && answer.headers["x-request-id"] === undefined) {
       answer.resume();
@@ -243,10 +247,7 @@ function passAnswer(
  */
 function sendBody(request: http.IncomingMessage, upstream: http.ClientRequest): { sent_bytes: number } {
   const upload = { sent_bytes: 0 };
-  // Framing follows the request's own headers: bytes without stated framing could pass for a second request.
-  const has_body =
-    request.headers["transfer-encoding"] !== undefined || request.headers["content-length"] !== undefined;
-  if (!has_body) {
+  if (!hasBody(request)) {
     upstream.end();
     request.resume();
     return upload;
@@ -264,6 +265,13 @@ function sendBody(request: http.IncomingMessage, upstream: http.ClientRequest): 
   });
   request.on("end", () => upstream.end());
   return upload;
+}
+
+/** By the request's own framing, never by its method: bytes without stated framing could pass for a second request. */
+function hasBody(request: http.IncomingMessage): boolean {
+  return (
+    request.headers["transfer-encoding"] !== undefined || request.headers["content-length"] !== undefined
+  );
 }
 
 /** Reads and drops what a client still sends for a moment, so that it gets to read its answer, then cuts it. */

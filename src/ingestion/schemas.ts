@@ -33,16 +33,17 @@ export const batchEnvelope = z
   });
 export type BatchEnvelope = z.infer<typeof batchEnvelope>;
 
+function isBatchSeq(text: string): boolean {
+  const [, place, total] = /^([1-9]\d{0,4})\/([1-9]\d{0,4})$/.exec(text) ?? [];
+  return Number(place) <= Number(total);
+}
+
 export const batchHeaders = z.object({
   "X-ERP-Type": z.enum(ERP_TYPES, `must be one of ${ERP_TYPES.join(", ")}`),
   "X-Batch-ID": z.guid("must be a UUID").openapi({ description: "Makes the batch idempotent" }),
   "X-Batch-Seq": z
     .string()
-    .regex(/^[1-9]\d{0,4}\/[1-9]\d{0,4}$/, "must look like 1/3")
-    .refine(
-      (text) => Number(text.split("/")[0]) <= Number(text.split("/")[1]),
-      "must not count beyond its total",
-    )
+    .refine(isBatchSeq, "must look like 1/3 and not count beyond its total")
     .optional()
     .openapi({ description: "Place of this batch among those of one sync", example: "1/3" }),
 });

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { isoToDay } from "../../src/lib/days.ts";
 import { FEATURE_INDEX, type FeatureName } from "../../src/scoring/feature-table.ts";
 import { computeFeatures } from "../../src/scoring/features.ts";
@@ -88,4 +89,59 @@ export function feature(of: Statement, as_of_day: number, name: FeatureName): nu
   const computed = computeFeatures(of, as_of_day);
   if (computed === null) throw new Error("no feature row");
   return computed.values[FEATURE_INDEX[name]]!;
+}
+
+/** Statements of up to 40 rows around `as_of_day`: several distributors, credit notes, part and bounced payments, future rows. */
+export function anyStatement(as_of_day: number): fc.Arbitrary<Statement> {
+  const distributor = fc.constantFrom("d1", "d2", "d10");
+  const row = fc.record({
+    distributor_id: distributor,
+    age_days: fc.oneof(fc.integer({ min: -20, max: 200 }), fc.integer({ min: -20, max: 1300 })),
+    term_days: fc.option(fc.nat(60)),
+    amount_paise: fc.integer({ min: 1, max: 50_000_000 }),
+    is_return: fc.boolean(),
+    disputed: fc.boolean(),
+    paid: fc.array(
+      fc.record({
+        after_days: fc.nat(120),
+        share: fc.constantFrom(0.3, 0.5, 0.97, 1, 1.2),
+        bounced: fc.constantFrom(false, false, false, true),
+      }),
+      { maxLength: 3 },
+    ),
+  });
+  return fc
+    .record({ rows: fc.array(row, { maxLength: 40 }), first_age_days: fc.option(fc.nat(2500)) })
+    .map(({ rows, first_age_days }) => {
+      const invoices: StatementInvoice[] = [];
+      const payments: StatementPayment[] = [];
+      rows.forEach((r, i) => {
+        const invoice_day = as_of_day - r.age_days;
+        const named = r.is_return && i % 2 === 1 ? (rows[i - 1]!.is_return ? null : `i${i - 1}`) : null;
+        invoices.push({
+          distributor_id: named === null ? r.distributor_id : rows[i - 1]!.distributor_id,
+          invoice_id: `i${i}`,
+          invoice_day,
+          due_day: r.term_days === null ? null : invoice_day + r.term_days,
+          amount_paise: r.amount_paise,
+          is_return: r.is_return,
+          original_invoice_id: named,
+          disputed: r.disputed,
+        });
+        if (r.is_return) return;
+        r.paid.forEach(({ after_days, share, bounced }, k) => {
+          payments.push({
+            distributor_id: r.distributor_id,
+            payment_id: `p${i}-${k}`,
+            invoice_id: `i${i}`,
+            paid_day: invoice_day + after_days,
+            amount_paise: Math.ceil(r.amount_paise * share),
+            bounced,
+          });
+        });
+      });
+      const first_invoice_day = first_age_days === null ? null : as_of_day - first_age_days;
+      const sources = ["d1", "d2"].map((distributor_id) => source({ distributor_id, first_invoice_day }));
+      return statement(invoices, payments, { sources });
+    });
 }

@@ -1,0 +1,155 @@
+import { describe, expect, it } from "vitest";
+import type { Contributions } from "../../src/scoring/contributions.ts";
+import {
+  FEATURE_COUNT,
+  FEATURE_INDEX,
+  FEATURE_NAMES,
+  type FeatureName,
+} from "../../src/scoring/feature-table.ts";
+import {
+  NEGATIVE_RULES,
+  NO_DATA_CODE,
+  POSITIVE_RULES,
+  REASON_CODES,
+  reasonTexts,
+} from "../../src/scoring/reason-table.ts";
+import { reasonsFor } from "../../src/scoring/reasons.ts";
+import type { ReplayInputs } from "../../src/scoring/types.ts";
+
+type Values = Partial<Record<FeatureName, number>>;
+
+/** A retailer whose every value is known, with the given values and contributions. */
+function reasons(values: Values, terms: Values, extra: { uncertainty?: number; nulls?: FeatureName[] } = {}) {
+  const features: (number | null)[] = FEATURE_NAMES.map((name) => values[name] ?? 0);
+  for (const name of extra.nulls ?? []) features[FEATURE_INDEX[name]] = null;
+  const inputs: ReplayInputs = {
+    as_of_day: 20_000,
+    route: "primary",
+    features,
+    completeness: { score: 100, invoice: 100, payment: 100, temporal: 100, identity: 100, schema: 100 },
+    csv_capped: false,
+    gmv_6m_paise: 0,
+    best_gmv_6m_paise: 0,
+    longest_gap_days: 0,
+    history: { close_to_due_share: 0, no_delay_share: 0, paid_at_once_share: 0 },
+    anomaly: {
+      order_count_sigmas: null,
+      order_value_sigmas: null,
+      returned_share_60d: null,
+      returned_share_before: null,
+    },
+  };
+  const contributions: Contributions = {
+    features: new Float64Array(FEATURE_COUNT),
+    bias: 0,
+    uncertainty: extra.uncertainty ?? 0,
+  };
+  for (const [name, term] of Object.entries(terms))
+    contributions.features[FEATURE_INDEX[name as FeatureName]] = term;
+  return reasonsFor(inputs, contributions);
+}
+
+/** Three positive and two negative reasons that are true and moved the score. */
+const VALUES: Values = {
+  gmv_per_order_cv: 0.2,
+  return_rate_pct: 1,
+  distributor_count: 2,
+  overdue_share: 0.5,
+  distributor_tenure_months: 8,
+};
+const TERMS: Values = {
+  gmv_per_order_cv: -0.1,
+  return_rate_pct: -0.3,
+  distributor_count: -0.2,
+  overdue_share: 0.4,
+  distributor_tenure_months: 0.5,
+};
+
+describe("the reason table", () => {
+  it("has 12 positive and 12 negative codes, each with both languages", () => {
+    const negative = [...NEGATIVE_RULES.map((rule) => rule.code), NO_DATA_CODE];
+    expect(POSITIVE_RULES).toHaveLength(12);
+    expect(negative).toHaveLength(12);
+    expect([...POSITIVE_RULES.map((rule) => rule.code), ...negative].sort()).toEqual(
+      [...REASON_CODES].sort(),
+    );
+    for (const code of REASON_CODES) {
+      const { label_en, label_hi, explain_en, explain_hi } = reasonTexts(code);
+      for (const text of [label_en, explain_en]) expect(text).toMatch(/^[\x20-\x7e]+$/);
+      for (const text of [label_hi, explain_hi]) expect(text).toMatch(/[\u0900-\u097f]/);
+    }
+    expect(() => reasonTexts("NO_SUCH_CODE")).toThrow(RangeError);
+  });
+
+  it.each([
+    ["positive", POSITIVE_RULES],
+    ["negative", NEGATIVE_RULES],
+  ] as const)("gives every feature to exactly one aspect of the %s codes", (_, rules) => {
+    expect(rules.flatMap((rule) => rule.aspects.flat()).sort()).toEqual([...FEATURE_NAMES].sort());
+  });
+});
+
+describe("the reasons of a score", () => {
+  it("are ranked by size within their direction", () => {
+    expect(reasons(VALUES, TERMS)).toEqual([
+      { code: "LOW_RETURN_RATE", direction: "positive", rank: 1 },
+      { code: "MULTI_DISTRIBUTOR_NETWORK", direction: "positive", rank: 2 },
+      { code: "STABLE_BASKET_SIZE", direction: "positive", rank: 3 },
+      { code: "SHORT_DISTRIBUTOR_TENURE", direction: "negative", rank: 1 },
+      { code: "OVERDUE_UNPAID_INVOICES", direction: "negative", rank: 2 },
+    ]);
+  });
+
+  it("break ties by code", () => {
+    const tied = reasons(VALUES, { ...TERMS, gmv_per_order_cv: -0.2, return_rate_pct: -0.2 })!;
+    expect(tied.slice(0, 3).map((reason) => reason.code)).toEqual([
+      "LOW_RETURN_RATE",
+      "MULTI_DISTRIBUTOR_NETWORK",
+      "STABLE_BASKET_SIZE",
+    ]);
+  });
+
+  it("are none at all when one that is needed is untrue of the data", () => {
+    expect(reasons({ ...VALUES, distributor_count: 1 }, TERMS)).toBeNull();
+    expect(reasons({ ...VALUES, distributor_tenure_months: 60 }, TERMS)).toBeNull();
+    expect(reasons({ ...VALUES, overdue_share: 0 }, TERMS)).toBeNull();
+  });
+
+  it("are none at all when one that is needed did not move the score that way", () => {
+    expect(reasons(VALUES, { ...TERMS, gmv_per_order_cv: 0.1 })).toBeNull();
+    expect(reasons(VALUES, { ...TERMS, overdue_share: -0.1 })).toBeNull();
+  });
+
+  it("sum an aspect's features, so that opposite moves cancel", () => {
+    expect(reasons(VALUES, { ...TERMS, return_freq_pct: 0.4 })).toBeNull();
+  });
+
+  it("count what a missing value contributed as missing data, not as behaviour", () => {
+    const codes = reasons(VALUES, { ...TERMS, gmv_yoy_growth: 0.7 }, { nulls: ["gmv_yoy_growth"] })!;
+    expect(codes.find((reason) => reason.direction === "negative")?.code).toBe(NO_DATA_CODE);
+    const sparse_only = reasons(
+      VALUES,
+      { ...TERMS, croston_demand_rate: 0.7 },
+      { nulls: ["croston_demand_rate"] },
+    )!;
+    expect(sparse_only.map((reason) => reason.code)).not.toContain(NO_DATA_CODE);
+  });
+
+  it("name the allowance for too little data", () => {
+    expect(reasons(VALUES, TERMS, { uncertainty: 0.45 })![4]).toEqual({
+      code: NO_DATA_CODE,
+      direction: "negative",
+      rank: 2,
+    });
+  });
+
+  it("are at most four in a direction", () => {
+    const many = reasons(
+      { ...VALUES, active_months_pct: 100, seasonal_recovery_rate: 1, gmv_3m_vs_12m_ratio: 1.2 },
+      { ...TERMS, active_months_pct: -1, seasonal_recovery_rate: -1, gmv_3m_vs_12m_ratio: -1 },
+    )!;
+    expect(many.filter((reason) => reason.direction === "positive").map((reason) => reason.rank)).toEqual([
+      1, 2, 3, 4,
+    ]);
+  });
+});
