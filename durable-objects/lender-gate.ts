@@ -142,13 +142,12 @@ export class LenderGate extends DurableObject<Env> {
     }
   }
 
-  /** Refuses a token (by jti) or every token a client holds now, until `until_ms`. */
+  /** Refuses a token (by jti) or every token of a client, until `until_ms`. */
   revoke(revocation: { kind: "jti" | "client"; value: string; until_ms: number }): void {
     this.ctx.storage.sql.exec(
-      "INSERT INTO revocations VALUES (?, ?, ?, ?) ON CONFLICT (kind, value) DO UPDATE SET since_ms = excluded.since_ms, until_ms = max(until_ms, excluded.until_ms)",
+      "INSERT INTO revocations VALUES (?, ?, ?) ON CONFLICT (kind, value) DO UPDATE SET until_ms = max(until_ms, excluded.until_ms)",
       revocation.kind,
       revocation.value,
-      nowMs(),
       revocation.until_ms,
     );
   }
@@ -190,10 +189,9 @@ export class LenderGate extends DurableObject<Env> {
   #tokenRevoked(request: AdmissionRequest): boolean {
     const { revoked } = this.ctx.storage.sql
       .exec<{ revoked: number }>(
-        "SELECT EXISTS (SELECT 1 FROM revocations WHERE (kind = 'jti' AND value = ?1) OR (kind = 'client' AND value = ?2 AND ?3 <= since_ms)) AS revoked",
+        "SELECT EXISTS (SELECT 1 FROM revocations WHERE (kind = 'jti' AND value = ?1) OR (kind = 'client' AND value = ?2)) AS revoked",
         request.jti,
         request.client_id,
-        request.token_issued_ms,
       )
       .one();
     return revoked === 1;

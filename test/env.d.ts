@@ -4,7 +4,8 @@ import type { Env as WorkerEnv } from "../src/env.ts";
 declare global {
   namespace Cloudflare {
     interface Env extends WorkerEnv {
-      TEST_MIGRATIONS: D1Migration[];
+      /** Only in tests, so that what the Worker gets is this type too. */
+      TEST_MIGRATIONS?: D1Migration[];
     }
     interface GlobalProps {
       mainModule: typeof import("../src/index.ts");

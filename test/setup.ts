@@ -8,5 +8,5 @@ beforeAll(async () => {
   await reset();
   // The isolate outlives the stores: its copy of the signing keys would name keys that are gone.
   forgetKeys();
-  await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
+  await applyD1Migrations(env.DB, env.TEST_MIGRATIONS ?? []);
 });

@@ -15,9 +15,9 @@ CREATE TRIGGER access_log_no_delete BEFORE DELETE ON access_log BEGIN SELECT RAI
 -- Consents that were revoked: nothing is disclosed under them, whatever a cache says. Kept until the consent's own expiry.
 CREATE TABLE denials (consent_id TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
 
--- Revoked tokens (by jti) and clients (by client_id: every token issued before since_ms).
+-- Revoked tokens (by jti) and clients (by client_id: every token; a client is never un-revoked).
 CREATE TABLE revocations (
-  kind TEXT NOT NULL, value TEXT NOT NULL, since_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,
+  kind TEXT NOT NULL, value TEXT NOT NULL, until_ms INTEGER NOT NULL,
   PRIMARY KEY (kind, value)
 ) WITHOUT ROWID;
 

@@ -6,7 +6,7 @@ import { createHttpClient, type HttpAnswer, type HttpClient } from "../lib/http-
 import type { DistributorCredentials } from "./parties.ts";
 
 /** Attempts at a request that was answered 503 (the system is starting or busy), and the first wait between them. */
-const ATTEMPTS = 6;
+const ATTEMPTS = 5;
 const FIRST_WAIT_MS = 250;
 
 export interface ClientCredentials {

@@ -46,7 +46,7 @@ export function askScore(lender: BearerApi, retailer_id: string): Promise<HttpAn
 
 /**
  * Waits until every retailer has its score or a lasting refusal (too little data), asking again for those that
- * the pipeline has not reached. OperationError if nothing moves for two minutes.
+ * the pipeline has not reached. A score without complete reason codes is never shown (503). OperationError if nothing moves for two minutes.
  */
 export async function collectScores(
   lender: BearerApi,
@@ -76,8 +76,10 @@ export async function collectScores(
 
 function outcomeOf(answer: HttpAnswer): ScoreOutcome | null {
   if (answer.status === 200) return { score: answer.body as ScoreAnswer };
-  if (answer.status === 422) return { refusal: "DATA_INSUFFICIENT" };
-  // 404: not scored yet; 503: the score exists but may not be shown yet.
-  if (answer.status === 404 || answer.status === 503) return null;
+  if (answer.status === 404) return null;
+  // Too little data; or, still 503 after several attempts, a score whose reason codes are not complete.
+  if (answer.status === 422 || answer.status === 503) {
+    return { refusal: (answer.body as { error_code: string }).error_code };
+  }
   throw unexpected("POST /v1/score", answer);
 }

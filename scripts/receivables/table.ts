@@ -15,7 +15,7 @@ const HEADER = ["customer", "score", "band", "PD", "paid late"];
 export function scoreTable(rows: ScoreRow[]): string {
   const cells = sorted(rows).map((row) => {
     const late = row.share_late === null ? "-" : `${Math.round(100 * row.share_late)} %`;
-    if (!("score" in row.outcome)) return [row.customer, "-", "-", row.outcome.refusal, late];
+    if (!("score" in row.outcome)) return [row.customer, "-", "-", "-", late];
     const { altscore, risk_band, probability_of_default } = row.outcome.score;
     return [row.customer, String(altscore), risk_band, percent(probability_of_default), late];
   });
@@ -25,12 +25,17 @@ export function scoreTable(rows: ScoreRow[]): string {
   const line = (row: string[]): string =>
     `  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join("  ")}`;
   const scores = rows.flatMap(({ outcome }) => ("score" in outcome ? [outcome.score] : []));
+  const refusals = Map.groupBy(
+    rows.filter(({ outcome }) => !("score" in outcome)),
+    ({ outcome }) => ("refusal" in outcome ? outcome.refusal : ""),
+  );
   return [
     line(HEADER),
     `  ${widths.map((width) => "─".repeat(width)).join("  ")}`,
     ...cells.map(line),
     "",
     `  ${rows.length} customers, ${scores.length} scored: ${bandCounts(scores)}`,
+    ...[...refusals].map(([refusal, own]) => `  ${own.length} without a score: ${refusal}`),
   ].join("\n");
 }
 

@@ -22,7 +22,6 @@ export interface AdmissionRequest {
   route: "score" | "history" | "lookup";
   client_id: string;
   jti: string;
-  token_issued_ms: number;
   request_id: string;
   retailer_id: string | null;
   purpose: string | null;

@@ -48,7 +48,7 @@ export async function recordGrant(env: Env, request: GrantRequest, recorded_by: 
   const content_sha256 = contentHash(request);
   let notice: Notice | undefined;
   return retryWhileContended(async () => {
-    const earlier = await findEvidence(env, wa_message_id);
+    const earlier = wa_message_id === null ? undefined : await findEvidence(env, wa_message_id);
     if (earlier && earlier.kind === "grant" && earlier.content_sha256 === content_sha256) {
       const answer = JSON.parse(earlier.answer) as GrantAnswer;
       await settle(env, request, answer.retailer_id);
@@ -187,12 +187,16 @@ async function append(env: Env, input: Append): Promise<GrantAnswer> {
     lender_ids: request.lender_ids,
   });
   await runBatch(db, [
-    evidenceInsert(db, {
-      wa_message_id: request.wa_message_id,
-      kind: "grant",
-      content_sha256: input.content_sha256,
-      answer: JSON.stringify(answer),
-    }),
+    ...(request.wa_message_id === null
+      ? []
+      : [
+          evidenceInsert(db, {
+            wa_message_id: request.wa_message_id,
+            kind: "grant",
+            content_sha256: input.content_sha256,
+            answer: JSON.stringify(answer),
+          }),
+        ]),
     ...recordInserts(db, records),
     ...consentInserts(
       db,

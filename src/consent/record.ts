@@ -98,7 +98,7 @@ export interface GrantAct {
   channel: Channel;
   language: string;
   notice: { id: string; version: string; sha256: string };
-  wa_message_id: string;
+  wa_message_id: string | null;
   recorded_by: string;
   granted_at: string;
   expires_at: string;

@@ -60,7 +60,7 @@ export const grantBody = z
     purpose: purpose.optional(),
     purposes: z.array(purpose).min(1).max(PURPOSES.length).optional(),
     consent_channel: z.enum(CHANNELS),
-    wa_message_id: waMessageId,
+    wa_message_id: waMessageId.optional(),
     language,
     // Absent, a notice is unknown (422), not malformed (api.md §10).
     notice_id: text(MAX_NOTICE_CHARS).optional(),
@@ -69,8 +69,13 @@ export const grantBody = z
     // Absent or false, the retailer is not known to be an adult (422), which is not a malformed request.
     adult_declared: z.boolean().optional(),
   })
-  .refine((body) => (body.retailer_phone_hash === undefined) !== (body.retailer_id === undefined), {
-    message: "exactly one of retailer_phone_hash and retailer_id is required",
+  // With both, retailer_id decides: that is how an ambiguous phone is resolved.
+  .refine((body) => body.retailer_phone_hash !== undefined || body.retailer_id !== undefined, {
+    message: "retailer_phone_hash or retailer_id is required",
+  })
+  .refine((body) => body.consent_channel !== "whatsapp" || body.wa_message_id !== undefined, {
+    message: "is required on the channel whatsapp: it is the evidence",
+    path: ["wa_message_id"],
   })
   .refine((body) => body.purpose !== undefined || body.purposes !== undefined, {
     message: "purpose or purposes is required",
@@ -90,7 +95,8 @@ export interface GrantRequest {
   lender_ids: string[];
   purposes: Purpose[];
   channel: Channel;
-  wa_message_id: string;
+  /** Null only outside WhatsApp; such a grant is a new act each time it is sent. */
+  wa_message_id: string | null;
   language: string;
   notice_id: string | null;
   notice_version: string | null;
@@ -102,13 +108,13 @@ export interface GrantRequest {
 /** The one form of a checked grant body. */
 export function toGrantRequest(body: z.infer<typeof grantBody>): GrantRequest {
   return {
-    retailer_phone_hash: body.retailer_phone_hash?.toLowerCase() ?? null,
+    retailer_phone_hash: body.retailer_id ? null : (body.retailer_phone_hash?.toLowerCase() ?? null),
     retailer_id: body.retailer_id ?? null,
     distributor_id: body.distributor_id,
     lender_ids: [...new Set(body.lender_scope)],
     purposes: [...new Set(body.purposes ?? (body.purpose ? [body.purpose] : []))],
     channel: body.consent_channel,
-    wa_message_id: body.wa_message_id,
+    wa_message_id: body.wa_message_id ?? null,
     language: Intl.getCanonicalLocales(body.language)[0] ?? body.language,
     notice_id: body.notice_id ?? null,
     notice_version: body.notice_version ?? null,

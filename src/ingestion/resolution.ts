@@ -12,6 +12,8 @@ import {
   readFacts,
 } from "../retailers/identity-store.ts";
 
+type FactRows = Parameters<typeof readFacts>[2];
+
 /** A merge is a handful of statements; so many fit well into one D1 batch. */
 const MERGES_PER_ROUND = 100;
 /** Each round does part of the work or loses it to another writer, who then has done it. */
@@ -72,20 +74,18 @@ async function settle(
       return { retailer_ids, conflicts, aliases: facts.aliases, verified };
     }
     const merges = plan.changes.merges.slice(0, MERGES_PER_ROUND);
-    const results = await db.batch([
-      ...reads,
+    const [first, ...rest] = [
       ...identityWrites(db, distributor_id, plan.changes),
       ...merges.flatMap(({ from, into }) => [
         ...mergeWrites(db, from, into),
         ...moveConsentsStatements(db, from, into),
       ]),
       ...reads,
-    ]);
-    facts = readFacts(
-      gstins,
-      phones,
-      results.slice(-reads.length) as unknown as Parameters<typeof readFacts>[2],
-    );
+    ];
+    const results: unknown[] = await db.batch([first, ...rest]);
+    // A batch of unknown length loses its types; its last results are those of the reads, in their order.
+    const [named_by_gstin, named_by_phone, aliases] = results.slice(-reads.length);
+    facts = readFacts(gstins, phones, [named_by_gstin, named_by_phone, aliases] as FactRows);
   }
   throw new Error(`identities did not settle in ${MAX_ROUNDS} rounds`);
 }

@@ -33,8 +33,10 @@ export const batchEnvelope = z
   });
 export type BatchEnvelope = z.infer<typeof batchEnvelope>;
 
+const BATCH_SEQ = /^([1-9]\d{0,4})\/([1-9]\d{0,4})$/;
+
 function isBatchSeq(text: string): boolean {
-  const [, place, total] = /^([1-9]\d{0,4})\/([1-9]\d{0,4})$/.exec(text) ?? [];
+  const [, place, total] = BATCH_SEQ.exec(text) ?? [];
   return Number(place) <= Number(total);
 }
 
@@ -45,7 +47,11 @@ export const batchHeaders = z.object({
     .string()
     .refine(isBatchSeq, "must look like 1/3 and not count beyond its total")
     .optional()
-    .openapi({ description: "Place of this batch among those of one sync", example: "1/3" }),
+    .openapi({
+      description: "Place of this batch among those of one sync",
+      pattern: BATCH_SEQ.source,
+      example: "1/3",
+    }),
 });
 
 const recordId = z.string().min(1).max(128);

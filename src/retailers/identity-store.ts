@@ -109,14 +109,11 @@ export function creationWrites(db: DrizzleD1Database, creations: IdentityChanges
   const now = nowIso();
   const rows = JSON.stringify(creations.map((c) => [c.kind, c.blind_index, c.retailer_id, KEY_IDS[c.kind]]));
   return [
-    db
-      .insert(retailerIdentifiers)
-      .select(
-        sql`SELECT value->>0, value->>1, value->>2, value->>3, ${now} FROM json_each(${rows})
+    db.insert(retailerIdentifiers).select(
+      sql`SELECT value->>0, value->>1, value->>2, value->>3, ${now} FROM json_each(${rows})
           WHERE NOT EXISTS (SELECT 1 FROM ${retailerIdentifiers} i
             WHERE i.kind = value->>0 AND i.blind_index = value->>1)`,
-      )
-      .onConflictDoNothing(),
+    ),
     db.insert(retailers).select(
       sql`SELECT value->>2, value->>0 = 'phone', 0, NULL, NULL, ${now} FROM json_each(${rows})
         WHERE EXISTS (SELECT 1 FROM ${retailerIdentifiers} i

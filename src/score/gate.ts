@@ -45,7 +45,6 @@ export function newAdmissionRequest(
     route,
     client_id: principal.client_id,
     jti: principal.jti,
-    token_issued_ms: principal.issued_at_s * 1000,
     request_id: c.get("request_id"),
     retailer_id: null,
     purpose: null,

@@ -1,6 +1,6 @@
 /**
- * The one table of the 42 features (specified in docs/features.md, which is made from it): the engine, the docs,
- * the training export and the reason codes all read it. The order is the order of every feature vector.
+ * The one table of the 42 features: the engine, the docs, the training export and the reason codes all read it.
+ * The order is the order of every feature vector.
  */
 
 export type FeatureFamily = "payment" | "order" | "trajectory" | "seasonal" | "relationship";

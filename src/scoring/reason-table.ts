@@ -2,9 +2,6 @@ import type { FeatureName } from "./feature-table.ts";
 import taxonomy from "./reason-codes.json" with { type: "json" };
 import type { PaymentHistory } from "./types.ts";
 
-/** Version of the codes and their texts; codes are stable over model versions. */
-export const REASON_TAXONOMY_VERSION = taxonomy.taxonomy_version;
-
 export type Direction = "positive" | "negative";
 
 export interface ReasonTexts {
@@ -31,11 +28,19 @@ export interface ReasonFacts {
 export interface ReasonRule {
   code: string;
   aspects: readonly (readonly FeatureName[])[];
+  /** The statement is plainly true. */
   holds(facts: ReasonFacts): boolean;
+  /**
+   * The facts lean that way: the statement is not plainly true but nothing contradicts it. Used only to reach
+   * the least number of reasons (docs/adr/0006).
+   */
+  leans(facts: ReasonFacts): boolean;
 }
 
 type Condition = (facts: ReasonFacts) => boolean;
 
+/** What a statement covers: a relationship shorter than this is not seen to its full length. */
+const LEDGER_MONTHS = 36;
 /** Borders between two statements that must not both be made of one retailer. */
 const REGULAR_CV = 0.5;
 const CLOSE_TO_DUE_DAYS = 7;
@@ -79,6 +84,17 @@ const ordersIrregularly: Condition = (facts) => {
 const isFalling: Condition = ({ value }) =>
   (value("gmv_trend_slope") ?? 0) < 0 || (value("gmv_yoy_growth") ?? 0) < FALLEN_YOY;
 
+/** Any measure of purchases points down, however little. */
+const dips: Condition = ({ value }) =>
+  (value("gmv_trend_slope") ?? 0) < 0 ||
+  (value("gmv_yoy_growth") ?? 0) < 0 ||
+  (value("invoice_count_trend") ?? 0) < 0 ||
+  (value("gmv_3m_vs_12m_ratio") ?? 1) < 1;
+
+/** Some gap was longer than the usual one. */
+const hasUnevenGap: Condition = ({ value, longest_gap_days }) =>
+  longest_gap_days !== null && longest_gap_days > (value("order_gap_median_days") ?? 0);
+
 /** The feature that only the sparse route computes: its null is no lack of data. */
 export const SPARSE_ONLY_FEATURE: FeatureName = "croston_demand_rate";
 
@@ -101,11 +117,13 @@ export const POSITIVE_RULES: readonly ReasonRule[] = [
       ],
     ],
     holds: paysCloseToDue,
+    leans: ({ history }) => history.close_to_due_share > 0.25,
   },
   {
     code: "ZERO_DELAY_RATE_HIGH",
     aspects: [["zero_delay_rate", "ontime_share_180"], ["max_consecutive_delays"], ["oldest_overdue_days"]],
     holds: (facts) => (facts.value("zero_delay_rate") ?? facts.history.no_delay_share) > 0.5,
+    leans: ({ value, history }) => (value("zero_delay_rate") ?? history.no_delay_share) > 0.25,
   },
   {
     code: "FULL_PAYMENT_RATE_HIGH",
@@ -114,6 +132,7 @@ export const POSITIVE_RULES: readonly ReasonRule[] = [
       ["overdue_share", "collect_ratio_90", "outstanding_to_monthly"],
     ],
     holds: (facts) => facts.history.paid_at_once_share > 0.5,
+    leans: ({ history }) => history.paid_at_once_share > 0.25,
   },
   {
     code: "CONSISTENT_ORDER_FREQ",
@@ -123,46 +142,55 @@ export const POSITIVE_RULES: readonly ReasonRule[] = [
       ["order_gap_cv", "inter_demand_cv"],
     ],
     holds: ordersRegularly,
+    leans: (facts) => (gapSpread(facts) ?? 0) <= 1.5,
   },
   {
     code: "STABLE_BASKET_SIZE",
     aspects: [["gmv_per_order_cv"]],
     holds: known("gmv_per_order_cv", (cv) => cv <= 0.6),
+    leans: known("gmv_per_order_cv", (cv) => cv <= 1.2),
   },
   {
     code: "LOW_RETURN_RATE",
     aspects: [["return_rate_pct", "return_freq_pct"], ["dispute_rate"]],
     holds: known("return_rate_pct", (percent) => percent <= 3),
+    leans: known("return_rate_pct", (percent) => percent <= 8),
   },
   {
     code: "GROWING_BASKET_SIZE",
     aspects: [["gmv_3m_vs_12m_ratio"]],
     holds: known("gmv_3m_vs_12m_ratio", (ratio) => ratio > 1),
+    leans: known("gmv_3m_vs_12m_ratio", (ratio) => ratio > 0.97),
   },
   {
     code: "STRONG_GMV_TREND",
     aspects: [["gmv_trend_slope", "gmv_yoy_growth"], ["invoice_count_trend"]],
     holds: (facts) => !isFalling(facts) && known("gmv_trend_slope", (slope) => slope > 0)(facts),
+    leans: (facts) => !isFalling(facts),
   },
   {
     code: "HIGH_ACTIVE_MONTHS",
     aspects: [["active_months_pct"], ["avg_monthly_gmv_log"]],
     holds: known("active_months_pct", (percent) => percent >= 75),
+    leans: known("active_months_pct", (percent) => percent >= 50),
   },
   {
     code: "SEASONAL_RECOVERY",
     aspects: [["seasonal_amplitude", "seasonal_recovery_rate"], ["off_season_payment_delay"]],
     holds: known("seasonal_recovery_rate", (rate) => rate >= 0.8),
+    leans: known("seasonal_recovery_rate", (rate) => rate >= 0.5),
   },
   {
     code: "LONG_DISTRIBUTOR_TENURE",
     aspects: [["distributor_tenure_months"]],
     holds: known("distributor_tenure_months", (months) => months >= 24),
+    leans: known("distributor_tenure_months", (months) => months >= 12),
   },
   {
     code: "MULTI_DISTRIBUTOR_NETWORK",
     aspects: [["distributor_count"]],
     holds: known("distributor_count", (count) => count >= 2),
+    leans: known("distributor_count", (count) => count >= 2),
   },
 ];
 
@@ -175,6 +203,7 @@ export const NEGATIVE_RULES: readonly ReasonRule[] = [
       ["zero_delay_rate", "ontime_share_180"],
     ],
     holds: known("avg_payment_delay_days", (days) => days > CLOSE_TO_DUE_DAYS),
+    leans: known("avg_payment_delay_days", (days) => days > 2),
   },
   {
     code: "P90_DELAY_GT_15DAYS",
@@ -183,11 +212,13 @@ export const NEGATIVE_RULES: readonly ReasonRule[] = [
       ["max_delay_180", "worst_delay_365", "days_since_late15"],
     ],
     holds: known("p90_payment_delay_days", (days) => days > 15),
+    leans: known("worst_delay_365", (days) => days > 15),
   },
   {
     code: "CONSECUTIVE_DELAYS",
     aspects: [["max_consecutive_delays"]],
     holds: known("max_consecutive_delays", (bills) => bills >= 3),
+    leans: known("max_consecutive_delays", (bills) => bills >= 2),
   },
   {
     code: "OVERDUE_UNPAID_INVOICES",
@@ -196,16 +227,19 @@ export const NEGATIVE_RULES: readonly ReasonRule[] = [
       ["collect_ratio_90", "outstanding_to_monthly"],
     ],
     holds: known("overdue_share", (share) => share > 0),
+    leans: known("overdue_share", (share) => share > 0),
   },
   {
     code: "PARTIAL_PAYMENT_FREQ",
     aspects: [["partial_payment_freq", "partial_payment_ratio"], ["bounce_rate_180"]],
     holds: known("partial_payment_freq", (share) => share >= 0.2),
+    leans: known("partial_payment_freq", (share) => share > 0),
   },
   {
     code: "DECLINING_GMV",
     aspects: [["gmv_trend_slope", "gmv_yoy_growth", "avg_monthly_gmv_log"], ["gmv_3m_vs_12m_ratio"]],
     holds: isFalling,
+    leans: dips,
   },
   {
     code: "ORDER_GAP_DETECTED",
@@ -215,26 +249,31 @@ export const NEGATIVE_RULES: readonly ReasonRule[] = [
       ["monthly_order_frequency", "active_months_pct", "croston_demand_rate"],
     ],
     holds: hasLongGap,
+    leans: hasUnevenGap,
   },
   {
     code: "IRREGULAR_ORDER_PATTERN",
     aspects: [["order_gap_cv", "inter_demand_cv"], ["gmv_per_order_cv"]],
     holds: ordersIrregularly,
+    leans: (facts) => (gapSpread(facts) ?? 0) > 0 || (facts.value("gmv_per_order_cv") ?? 0) > 0,
   },
   {
     code: "HIGH_RETURN_RATE",
     aspects: [["return_rate_pct", "return_freq_pct"], ["dispute_rate"]],
     holds: known("return_rate_pct", (percent) => percent >= 5),
+    leans: known("return_rate_pct", (percent) => percent > 0),
   },
   {
     code: "SEASONAL_GAP_DEEP",
     aspects: [["seasonal_amplitude"], ["seasonal_recovery_rate"], ["off_season_payment_delay"]],
     holds: known("seasonal_amplitude", (ratio) => ratio >= 1.5),
+    leans: known("seasonal_amplitude", (ratio) => ratio > 1),
   },
   {
     code: "SHORT_DISTRIBUTOR_TENURE",
     aspects: [["distributor_tenure_months"], ["distributor_count"]],
     holds: known("distributor_tenure_months", (months) => months < 18),
+    leans: known("distributor_tenure_months", (months) => months < LEDGER_MONTHS),
   },
 ];
 

@@ -40,6 +40,25 @@ beforeAll(async () => {
 const grant = (changes: Partial<GrantBody> = {}) => post(parties.service, PATH, grantFor(parties, changes));
 
 describe("POST /v1/consent/grant, happy", () => {
+  it("takes a grant outside WhatsApp without a message id, each time as a new act", async () => {
+    const body = grantFor(parties, { consent_channel: "portal", wa_message_id: undefined });
+    const first = await post(parties.service, PATH, body);
+    expect(first.status).toBe(201);
+    const { consent_id, retailer_id } = await first.json<GrantAnswer>();
+    const second = await post(parties.service, PATH, body);
+    expect(second.status).toBe(201);
+    expect((await second.json<GrantAnswer>()).consent_id).not.toBe(consent_id);
+    const { records } = await consentHistory(env, retailer_id);
+    expect(records[0]?.evidence.answer_wamid).toBeNull();
+  });
+
+  it("takes the retailer_id where both phone and retailer_id are sent", async () => {
+    const retailer_id = await newRetailer();
+    const response = await grant({ retailer_id, retailer_phone_hash: newPhoneHash() });
+    expect(response.status).toBe(201);
+    expect(await response.json<GrantAnswer>()).toMatchObject({ retailer_id });
+  });
+
   it("answers 201 with one signed consent per lender, the first one's id and signature in front", async () => {
     const lender_scope = [parties.lenders[1].lender_id, parties.lenders[0].lender_id];
     const response = await grant({
@@ -176,16 +195,10 @@ describe("POST /v1/consent/grant, error", () => {
       () => ({ lender_scope: Array.from({ length: 21 }, (_, index) => `lender_n${index}`) }),
     ],
     ["an unknown channel", 400, "INVALID_REQUEST", () => ({ consent_channel: "fax" })],
-    ["no message id", 400, "INVALID_REQUEST", () => ({ wa_message_id: undefined })],
+    ["no message id on WhatsApp", 400, "INVALID_REQUEST", () => ({ wa_message_id: undefined })],
     ["a language that is no BCP 47 tag", 400, "INVALID_REQUEST", () => ({ language: "hindi please" })],
     ["a phone that is no hash", 400, "INVALID_REQUEST", () => ({ retailer_phone_hash: "9810000000" })],
     ["neither phone nor retailer", 400, "INVALID_REQUEST", () => ({ retailer_phone_hash: undefined })],
-    [
-      "both phone and retailer",
-      400,
-      "INVALID_REQUEST",
-      () => ({ retailer_id: "ret_0123456789abcdef", retailer_phone_hash: newPhoneHash() }),
-    ],
     ["a malformed retailer", 400, "INVALID_RETAILER_ID", () => ({ retailer_id: "ret_x" })],
     [
       "an end in the past",

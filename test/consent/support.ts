@@ -178,7 +178,6 @@ export async function gateDenies(lender_id: string, consent_id: string): Promise
     route: "score",
     client_id: "client_test",
     jti: newUuid(),
-    token_issued_ms: Date.now(),
     request_id: newUuid(),
     retailer_id: null,
     purpose: null,

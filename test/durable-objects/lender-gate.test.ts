@@ -1,6 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { LenderGate } from "../../durable-objects/lender-gate.ts";
 import type { AdmissionRequest } from "../../src/admission/types.ts";
 import { chainProblem } from "../../src/audit/chain.ts";
 import { newId, newUuid } from "../../src/lib/seams.ts";
@@ -19,7 +20,6 @@ function call(over: Partial<AdmissionRequest> = {}): AdmissionRequest {
     route: "score",
     client_id: "cli_test",
     jti: newUuid(),
-    token_issued_ms: NOON_MS,
     request_id: newUuid(),
     retailer_id: newId("ret"),
     purpose: "term_loan",
@@ -205,7 +205,7 @@ describe("the lender gate records", () => {
 
   it("nothing it could not store: a failed write admits nobody and leaves chain and count as they were", async () => {
     await gate.admit(call());
-    await runInDurableObject(gate, (instance, state) => {
+    await runInDurableObject(gate, (instance: LenderGate, state) => {
       state.storage.sql.exec("CREATE TRIGGER full BEFORE INSERT ON access_log BEGIN SELECT RAISE(ABORT, 'disk full'); END");
       expect(() => instance.admit(call())).toThrow("disk full");
       state.storage.sql.exec("DROP TRIGGER full");

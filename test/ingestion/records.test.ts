@@ -8,7 +8,8 @@ import {
   type RecordRules,
   toPaise,
 } from "../../src/ingestion/records.ts";
-import { day, gstinOf, invoice, payment } from "./support.ts";
+import { day } from "../support/ledger.ts";
+import { gstinOf, invoice, payment } from "./support.ts";
 
 const rules: RecordRules = { today: day("2026-06-15"), max_amount_paise: 500_000_000, readDay: dayReader() };
 

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import type { Env } from "../../src/env.ts";
 import { newUuid } from "../../src/lib/seams.ts";
-import { seedDistributor } from "../support/auth.ts";
-import { batchOf, day, getStatus, gstinOf, ingest, invoice, ledgerOf, payment, post } from "./support.ts";
+import { day, ledgerOf } from "../support/ledger.ts";
+import { batchOf, getStatus, gstinOf, ingest, invoice, newDistributor, payment, post } from "./support.ts";
 
 async function refusal(response: Response) {
   const problem = await response.json<{ error_code: string; errors?: { path: string }[] }>();
@@ -18,19 +18,19 @@ async function refusal(response: Response) {
 
 describe("a request that is not a batch", () => {
   it("without JSON as its media type is 415", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const response = await post(distributor, batchOf(distributor, []), { "Content-Type": "text/plain" });
     expect(await refusal(response)).toMatchObject({ status: 415, code: "UNSUPPORTED_MEDIA_TYPE" });
   });
 
   it("over 2 MiB is 413", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const response = await post(distributor, " ".repeat(2 * 1024 * 1024 + 1));
     expect(await refusal(response)).toMatchObject({ status: 413, code: "PAYLOAD_TOO_LARGE" });
   });
 
   it.each(["", "{", "[]", "null", "42", '"text"', "[".repeat(100_000)])("%.20s is 400", async (body) => {
-    const response = await post(await seedDistributor(), body);
+    const response = await post(await newDistributor(), body);
     expect(await refusal(response)).toMatchObject({ status: 400, code: "INVALID_REQUEST" });
   });
 
@@ -43,7 +43,7 @@ describe("a request that is not a batch", () => {
     ["X-Batch-Seq", "0/3"],
     ["X-Batch-Seq", "one of three"],
   ])("with %s: %s is 400 and names the header", async (header, value) => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const response = await post(distributor, batchOf(distributor, []), { [header]: value });
     expect(await refusal(response)).toEqual({ status: 400, code: "INVALID_REQUEST", paths: [header] });
   });
@@ -60,20 +60,20 @@ describe("a request that is not a batch", () => {
     ["payments", { payments: "none" }],
     ["invoices", { invoices: undefined, payments: undefined }],
   ])("with a bad %s (%j) is 400 and names the field", async (path, changes) => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const response = await post(distributor, batchOf(distributor, [], [], changes));
     expect(await refusal(response)).toEqual({ status: 400, code: "INVALID_REQUEST", paths: [path] });
   });
 
   it("of another distributor is 403, even if it is too large as well", async () => {
-    const [distributor, other] = [await seedDistributor(), await seedDistributor()];
+    const [distributor, other] = [await newDistributor(), await newDistributor()];
     const invoices = Array<unknown>(1_001).fill(null);
     const response = await post(distributor, batchOf(other, invoices));
     expect(await refusal(response)).toMatchObject({ status: 403, code: "DISTRIBUTOR_MISMATCH" });
   });
 
   it("with 1,001 records, invoices and payments together, is 400 BATCH_TOO_LARGE", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const body = batchOf(distributor, Array<unknown>(501).fill(null), Array<unknown>(500).fill(null));
     expect(await refusal(await post(distributor, body))).toMatchObject({
       status: 400,
@@ -84,7 +84,7 @@ describe("a request that is not a batch", () => {
 
 describe("the hourly limit", () => {
   it("is 10 accepted batches, then 429 with Retry-After; what is refused does not count", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     for (let i = 0; i < 10; i++) {
       expect((await post(distributor, batchOf(distributor, []))).status).toBe(202);
       expect((await post(distributor, "{}")).status).toBe(400);
@@ -95,14 +95,14 @@ describe("the hourly limit", () => {
   });
 
   it("is the registry's for a distributor that may send more", async () => {
-    const distributor = await seedDistributor("tally_prime", { batches_per_hour: 12 });
+    const distributor = await newDistributor("tally_prime", { batches_per_hour: 12 });
     const statuses = [];
     for (let i = 0; i < 13; i++) statuses.push((await post(distributor, batchOf(distributor, []))).status);
     expect(statuses).toEqual([...Array<number>(12).fill(202), 429]);
   });
 
   it("admits exactly 10 of 30 batches sent at once", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const responses = await Promise.all(
       Array.from({ length: 30 }, () => post(distributor, batchOf(distributor, []))),
     );
@@ -113,7 +113,7 @@ describe("the hourly limit", () => {
 
 describe("an unknown batch", () => {
   it.each(["bat_0000000000000000", newUuid(), "nonsense", "%27"])("%s is 404", async (id) => {
-    const response = await getStatus(await seedDistributor(), id);
+    const response = await getStatus(await newDistributor(), id);
     expect(await refusal(response)).toMatchObject({ status: 404, code: "NOT_FOUND" });
   });
 });
@@ -139,7 +139,7 @@ describe("a store that fails", () => {
   }
 
   it("D1 down is 503 with Retry-After; nothing is written, and the same batch goes through later", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     // One good call, so that the credentials are in the isolate's memory and the failure is the door's own.
     await ingest(distributor, []);
     const headers = { "X-Batch-ID": newUuid() };
@@ -153,7 +153,7 @@ describe("a store that fails", () => {
   });
 
   it("D1 failing in the middle of creating retailers leaves no half of one", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     await ingest(distributor, []);
     const gstin = gstinOf(62);
     const DB = new Proxy(env.DB, {
@@ -182,7 +182,7 @@ describe("a store that fails", () => {
   });
 
   it("the ledger unreachable is 503, for a batch and for its state", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const bindings = { ...env, DISTRIBUTOR_LEDGER: down("ledger") } as Env;
     for (const response of [
       await post(distributor, batchOf(distributor, [invoice()]), {}, bindings),
@@ -193,7 +193,7 @@ describe("a store that fails", () => {
   });
 
   it("KV down does not matter to a batch", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     vi.spyOn(console, "warn").mockImplementation(() => {});
     const bindings = { ...env, KV: down("KV") } as Env;
     expect((await post(distributor, batchOf(distributor, [invoice()]), {}, bindings)).status).toBe(202);
@@ -205,7 +205,7 @@ describe("anything malformed", () => {
   const limits = { batches_per_hour: 100_000 };
 
   it("as records is counted into quarantine, never lost, and never an error", async () => {
-    const distributor = await seedDistributor("tally_prime", limits);
+    const distributor = await newDistributor("tally_prime", limits);
     const mangled = (record: Record<string, unknown>) =>
       fc
         .tuple(fc.constantFrom(...Object.keys(record)), fc.jsonValue())
@@ -224,7 +224,7 @@ describe("anything malformed", () => {
   });
 
   it("as an envelope is 4xx, never 5xx", async () => {
-    const distributor = await seedDistributor("tally_prime", limits);
+    const distributor = await newDistributor("tally_prime", limits);
     const field = fc.constantFrom("distributor_id", "sync_from", "sync_to", "invoices", "payments", "extra");
     const body = fc.oneof(
       fc.json(),
@@ -245,7 +245,7 @@ describe("anything malformed", () => {
   });
 
   it("as a structure too deep to be written is quarantined too", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const deep = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
     const text = JSON.stringify(batchOf(distributor, ["DEEP"])).replace('"DEEP"', deep);
     const response = await post(distributor, text);

@@ -6,14 +6,14 @@ import type { BatchAnswer } from "../../src/ingestion/types.ts";
 import { newUuid } from "../../src/lib/seams.ts";
 import { gstinIndex } from "../../src/retailers/blind-index.ts";
 import { distributorsOf, retailerByGstin } from "../../src/retailers/store.ts";
-import { seedDistributor } from "../support/auth.ts";
-import { batchOf, day, getStatus, gstinOf, ingest, invoice, ledgerOf, payment, post } from "./support.ts";
+import { day, ledgerOf } from "../support/ledger.ts";
+import { batchOf, getStatus, gstinOf, ingest, invoice, newDistributor, payment, post } from "./support.ts";
 
 const retailerOf = async (gstin: string) => (await retailerByGstin(env, gstinIndex(env, gstin))) as string;
 
 describe("POST /v1/ingest/batch", () => {
   it("answers 202 with the batch id and the counts", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const response = await post(distributor, batchOf(distributor, [invoice()], [payment()]));
     expect(response.status).toBe(202);
     expect(await response.json()).toEqual({
@@ -26,7 +26,7 @@ describe("POST /v1/ingest/batch", () => {
   });
 
   it("puts the rows into the distributor's ledger under the retailer of the GSTIN", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     await ingest(distributor, [invoice({ retailer_gst: gstinOf(11) })], [payment()]);
     const retailer_id = await retailerOf(gstinOf(11));
     const statement = await ledgerOf(distributor.distributor_id).statement({
@@ -39,7 +39,7 @@ describe("POST /v1/ingest/batch", () => {
   });
 
   it("knows one retailer by the same GSTIN from two distributors", async () => {
-    const [a, b] = [await seedDistributor(), await seedDistributor("sap_b1")];
+    const [a, b] = [await newDistributor(), await newDistributor("sap_b1")];
     await ingest(a, [invoice({ retailer_gst: gstinOf(12) })]);
     await ingest(b, [invoice({ retailer_gst: gstinOf(12) })]);
     expect(await distributorsOf(env, [await retailerOf(gstinOf(12))])).toEqual(
@@ -48,7 +48,7 @@ describe("POST /v1/ingest/batch", () => {
   });
 
   it("takes exactly 1,000 records, and none at all", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const invoices = Array.from({ length: 600 }, (_, i) => invoice({ invoice_id: `I${i}` }));
     const payments = Array.from({ length: 400 }, (_, i) =>
       payment({ payment_id: `P${i}`, invoice_id: `I${i}`, amount_paid_inr: 1 + i }),
@@ -61,7 +61,7 @@ describe("POST /v1/ingest/batch", () => {
   });
 
   it("takes a body with only one of the arrays, X-Batch-Seq, and parameters after the media type", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const body = batchOf(distributor, [invoice()]);
     body.payments = undefined;
     const headers = { "X-Batch-Seq": "1/3", "Content-Type": "application/json; charset=utf-8" };
@@ -69,7 +69,7 @@ describe("POST /v1/ingest/batch", () => {
   });
 
   it("quarantines bad records with their reasons and takes the rest", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const { answer, status } = await ingest(
       distributor,
       [
@@ -99,13 +99,13 @@ describe("POST /v1/ingest/batch", () => {
   });
 
   it("goes by the amount limit that the registry has for this distributor", async () => {
-    const distributor = await seedDistributor("tally_prime", { max_amount_inr: 1_000 });
+    const distributor = await newDistributor("tally_prime", { max_amount_inr: 1_000 });
     const { status } = await ingest(distributor, [invoice({ amount_inr: 1_000.01 })]);
     expect(status.quarantine).toMatchObject([{ reason: "AMOUNT_OUTLIER" }]);
   });
 
   it("counts duplicates and corrections: accepted + quarantined + duplicates = sent", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     await ingest(distributor, [invoice(), invoice({ invoice_id: "INV-2" })], [payment()]);
     const { answer } = await ingest(
       distributor,
@@ -116,7 +116,7 @@ describe("POST /v1/ingest/batch", () => {
   });
 
   it("flags a dropped due date and a phone that belongs to another GSTIN", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const { answer, status } = await ingest(distributor, [
       invoice({
         invoice_id: "A",
@@ -136,7 +136,7 @@ describe("POST /v1/ingest/batch", () => {
   });
 
   it("moves the rows of a phone's provisional retailer to the GSTIN's once a record has both", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const phone = { retailer_phone: "9000000031" };
     await ingest(distributor, [invoice({ invoice_id: "A", retailer_gst: null, ...phone })]);
     await ingest(distributor, [invoice({ invoice_id: "B", retailer_gst: gstinOf(31), ...phone })]);
@@ -150,7 +150,7 @@ describe("POST /v1/ingest/batch", () => {
   });
 
   it("moves freshness to the newest sync_to; a held batch does not", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const { distributor_id } = distributor;
     await ingest(distributor, [invoice()], [], { sync_to: "2026-05-20T00:00:00Z" });
     await ingest(distributor, [], [], { sync_to: "2026-05-02" });
@@ -164,7 +164,7 @@ describe("POST /v1/ingest/batch", () => {
 
 describe("a batch id sent again", () => {
   it("is 409 with the first answer, and tells whether the payload is the same", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const headers = { "X-Batch-ID": newUuid() };
     const body = batchOf(distributor, [invoice()]);
     const original = await (await post(distributor, body, headers)).json();
@@ -180,7 +180,7 @@ describe("a batch id sent again", () => {
   });
 
   it("by 50 posts at once is taken in exactly once", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const headers = { "X-Batch-ID": newUuid() };
     const body = batchOf(distributor, [invoice({ retailer_gst: gstinOf(41), retailer_phone: "9000000041" })]);
     const responses = await Promise.all(Array.from({ length: 50 }, () => post(distributor, body, headers)));
@@ -193,7 +193,7 @@ describe("a batch id sent again", () => {
   });
 
   it("after its answer was lost and the ledger restarted gets that answer", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const headers = { "X-Batch-ID": newUuid() };
     const body = batchOf(distributor, [invoice()]);
     const lost = await (await post(distributor, body, headers)).json();
@@ -203,7 +203,7 @@ describe("a batch id sent again", () => {
 
   it("is another batch if another distributor sends it", async () => {
     const headers = { "X-Batch-ID": newUuid() };
-    for (const distributor of [await seedDistributor(), await seedDistributor()]) {
+    for (const distributor of [await newDistributor(), await newDistributor()]) {
       expect((await post(distributor, batchOf(distributor, [invoice()]), headers)).status).toBe(202);
     }
   });
@@ -211,7 +211,7 @@ describe("a batch id sent again", () => {
 
 describe("GET /v1/ingest/batch/{batch_id}/status", () => {
   it("finds a batch by its own id and by the X-Batch-ID in any letter case", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const external = newUuid();
     const body = batchOf(distributor, [invoice()], [payment()]);
     const { batch_id } = await (
@@ -235,7 +235,7 @@ describe("GET /v1/ingest/batch/{batch_id}/status", () => {
   });
 
   it("becomes complete when the pipeline has scored the batch's retailers", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const { answer } = await ingest(distributor, [invoice({ retailer_gst: gstinOf(51) })]);
     const ledger = ledgerOf(distributor.distributor_id);
     await ledger.markScored(answer.batch_id, [await retailerOf(gstinOf(51))]);

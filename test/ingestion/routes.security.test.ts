@@ -3,8 +3,19 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { newUuid } from "../../src/lib/seams.ts";
 import { keyedHash } from "../../src/retailers/blind-index.ts";
-import { mtls, payloadSignature, seedDistributor, signedIngest } from "../support/auth.ts";
-import { batchOf, call, getStatus, gstinOf, ingest, invoice, ledgerOf, payment, post } from "./support.ts";
+import { mtls, payloadSignature, signedIngest } from "../support/auth.ts";
+import { ledgerOf } from "../support/ledger.ts";
+import {
+  batchOf,
+  call,
+  getStatus,
+  gstinOf,
+  ingest,
+  invoice,
+  newDistributor,
+  payment,
+  post,
+} from "./support.ts";
 
 const PATH = "/v1/ingest/batch";
 
@@ -14,7 +25,7 @@ async function codeOf(response: Response) {
 
 describe("the three factors", () => {
   it("come first, in the order certificate, key, signature, and before anything about the body", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const init = await signedIngest(distributor, "not even JSON", { "Content-Type": "text/plain" });
     const headers = { ...(init.headers as Record<string, string>) };
     const unsigned = { ...headers, "X-Payload-Signature": "0".repeat(64) };
@@ -33,7 +44,7 @@ describe("the three factors", () => {
   });
 
   it("must belong to one distributor", async () => {
-    const [mine, theirs] = [await seedDistributor(), await seedDistributor()];
+    const [mine, theirs] = [await newDistributor(), await newDistributor()];
     const body = batchOf(mine, [invoice()]);
     const foreign_key = await post(mine, body, { "X-API-Key": theirs.api_key });
     expect(await codeOf(foreign_key)).toEqual([401, "API_KEY_INVALID"]);
@@ -44,20 +55,20 @@ describe("the three factors", () => {
   });
 
   it("cover the exact bytes of the body", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const init = await signedIngest(distributor, batchOf(distributor, [invoice()]));
     const response = await call(PATH, { ...init, body: `${init.body} ` });
     expect(await codeOf(response)).toEqual([401, "SIGNATURE_INVALID"]);
   });
 
   it("let X-Client-ID name nobody else", async () => {
-    const [mine, theirs] = [await seedDistributor(), await seedDistributor()];
+    const [mine, theirs] = [await newDistributor(), await newDistributor()];
     const response = await post(mine, "not JSON", { "X-Client-ID": theirs.distributor_id });
     expect(await codeOf(response)).toEqual([403, "DISTRIBUTOR_MISMATCH"]);
   });
 
   it("guard the state of a batch as well, without a signature", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     const { answer } = await ingest(distributor, [invoice()]);
     const path = `${PATH}/${answer.batch_id}/status`;
     const { headers, cf } = mtls(distributor);
@@ -69,7 +80,7 @@ describe("the three factors", () => {
 
 describe("a distributor", () => {
   it("cannot see another's batch, by either id: it looks like none", async () => {
-    const [mine, theirs] = [await seedDistributor(), await seedDistributor()];
+    const [mine, theirs] = [await newDistributor(), await newDistributor()];
     const external = newUuid();
     const body = batchOf(theirs, [invoice()]);
     const { batch_id } = await (await post(theirs, body, { "X-Batch-ID": external })).json<{
@@ -83,7 +94,7 @@ describe("a distributor", () => {
   });
 
   it("cannot correct another's records by using the same ids", async () => {
-    const [mine, theirs] = [await seedDistributor(), await seedDistributor()];
+    const [mine, theirs] = [await newDistributor(), await newDistributor()];
     await ingest(theirs, [invoice({ amount_inr: 100 })]);
     const { answer } = await ingest(mine, [invoice({ amount_inr: 999 })]);
     expect(answer).toMatchObject({ accepted: 1, duplicates: 0 });
@@ -106,7 +117,7 @@ describe("identifiers and names", () => {
     for (const level of ["log", "warn", "error"] as const) {
       vi.spyOn(console, level).mockImplementation((...parts) => void written.push(parts.join(" ")));
     }
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     await ingest(
       distributor,
       [
@@ -145,7 +156,7 @@ describe("identifiers and names", () => {
   });
 
   it("that are bad are kept as a hash under a key of their own", async () => {
-    const distributor = await seedDistributor();
+    const distributor = await newDistributor();
     await ingest(distributor, [invoice({ retailer_gst: BAD_GSTIN })]);
     const [row] = await runInDurableObject(ledgerOf(distributor.distributor_id), (_, state) =>
       state.storage.sql.exec("SELECT value_hash FROM quarantine").toArray(),

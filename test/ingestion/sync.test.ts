@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Env } from "../../src/env.ts";
 import { AppError } from "../../src/http/errors.ts";
 import { newestSync, recordSync } from "../../src/ingestion/sync.ts";
-import { newDistributorId } from "./support.ts";
+import { newDistributorId } from "../support/ledger.ts";
 
 const broken = new Proxy({} as D1Database, {
   get() {

@@ -17,7 +17,7 @@ import {
   retailerExists,
   retailersOfPhone,
 } from "../../src/retailers/store.ts";
-import { newDistributorId } from "../ingestion/support.ts";
+import { newDistributorId } from "../support/ledger.ts";
 
 const index = () => randomHex(32);
 const DISTRIBUTOR = newDistributorId();

@@ -122,7 +122,7 @@ describe("a score", () => {
 
   it("under 70 % completeness has low confidence and half the limit", () => {
     // Fewer than five orders a month, an identity that nobody verified, and no due days.
-    const thin = shop(700, 8, [0, 0, 1]);
+    const thin = shop(700, 8, [0, 0, 6, 0, 10]);
     const poor = {
       ...thin,
       invoices: thin.invoices.map((row) => ({ ...row, due_day: null })),
