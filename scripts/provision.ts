@@ -4,7 +4,6 @@ import { reportError, UsageError } from "./lib/errors.ts";
 import { COMMANDS, type Command, type OptionSpec } from "./provision/commands.ts";
 import { callControl, controlIsServed } from "./runtime/control-socket.ts";
 import { openLayout, PROJECT_ROOT } from "./runtime/layout.ts";
-import { openState } from "./runtime/runtime.ts";
 
 const USAGE = "npm run -s provision -- <command> [options]";
 
@@ -86,6 +85,8 @@ function readOptions(
 async function run(state_dir: string, method: string, input: unknown): Promise<unknown> {
   const { control_socket } = openLayout(state_dir);
   if (await controlIsServed(control_socket)) return await callControl(control_socket, method, input);
+  // Loaded late: beside a running server the simulator is not needed.
+  const { openState } = await import("./runtime/runtime.ts");
   const state = await openState({ state_dir, onStep: (text) => process.stderr.write(`${text}\n`) });
   try {
     return await state.control(method, input);

@@ -9,7 +9,6 @@ import type { ScoringMessage } from "./pipeline/types.ts";
 export interface Env {
   DB: D1Database;
   KV: KVNamespace;
-  ASSETS: Fetcher;
   LENDER_GATE: DurableObjectNamespace<LenderGate>;
   DISTRIBUTOR_LEDGER: DurableObjectNamespace<DistributorLedger>;
   RATE_LIMITER: DurableObjectNamespace<RateLimiter>;

@@ -1,6 +1,6 @@
 import type { Env } from "./env.ts";
 import { keepDeadLetter } from "./events/dead-letters.ts";
-import { relayOutbox } from "./events/outbox.ts";
+import { relaySoon } from "./events/outbox.ts";
 import type { EventEnvelope } from "./events/types.ts";
 import { handleEvent, handleScoring } from "./pipeline/consumers.ts";
 import type { ScoringMessage } from "./pipeline/types.ts";
@@ -44,5 +44,5 @@ export async function consumeQueue(
     }
   }
   // What was handled may have written events of its own.
-  ctx.waitUntil(relayOutbox(env));
+  ctx.waitUntil(relaySoon(env));
 }

@@ -3,11 +3,10 @@ import type { AcceptInput, InvoiceRow, PaymentRow } from "../../src/ingestion/ty
 import { istDay } from "../../src/lib/days.ts";
 import { monthOfDay } from "../../src/scoring/calendar.ts";
 import type { Completeness } from "../../src/scoring/types.ts";
+import { DEFAULT_TERM_DAYS } from "./statement.ts";
 
 /** So many new payments of one amount on one day are no shop's habit: the batch waits for a person (api.md §5). */
 export const BULK_PAYMENTS = 100;
-/** Days after which an invoice without a due date counts as due. */
-const DEFAULT_TERM_DAYS = 30;
 
 /** True if `BULK_PAYMENTS` or more of the payments share day and amount. */
 export function isBulkAnomaly(payments: readonly PaymentRow[]): boolean {

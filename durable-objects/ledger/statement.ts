@@ -26,7 +26,7 @@ export interface LedgerFigures {
 }
 
 /** Term of a distributor that never states one (features.md). */
-const DEFAULT_TERM_DAYS = 30;
+export const DEFAULT_TERM_DAYS = 30;
 
 /** The ledger's own figures as of a day; an empty ledger gives the defaults. */
 export function readFigures(sql: SqlStorage, as_of_day: number): LedgerFigures {

@@ -14,9 +14,18 @@ export interface ClientCredentials {
   client_secret: string;
 }
 
+type BearerSend = (
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Record<string, string>,
+) => Promise<HttpAnswer>;
+
 /** An OAuth client's calls: it asks for a token once and sends it with every call. */
 export interface BearerApi {
-  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<HttpAnswer>;
+  /** Tries again for a few seconds while the answer is 503. */
+  send: BearerSend;
+  sendOnce: BearerSend;
 }
 
 /** Opens a session of an OAuth client whose token's subject is `subject` (the lender_id, or a service's client_id). */
@@ -36,22 +45,19 @@ export async function openBearerApi(
   );
   if (answer.status !== 200) throw unexpected("POST /v1/auth/token", answer);
   const { access_token } = answer.body as { access_token: string };
-  return {
-    send: (method, path, body, headers = {}) =>
-      withRetries(() =>
-        http.send({
-          method,
-          path,
-          headers: {
-            authorization: `Bearer ${access_token}`,
-            "x-client-id": subject,
-            ...(body === undefined ? {} : { "content-type": "application/json" }),
-            ...headers,
-          },
-          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        }),
-      ),
-  };
+  const sendOnce: BearerSend = (method, path, body, headers = {}) =>
+    http.send({
+      method,
+      path,
+      headers: {
+        authorization: `Bearer ${access_token}`,
+        "x-client-id": subject,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  return { sendOnce, send: (...call) => withRetries(() => sendOnce(...call)) };
 }
 
 /** A distributor's connector: its calls carry the client certificate, the API key and the payload's signature. */

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { relative } from "node:path";
 import { dayToIso, istDay } from "../../src/lib/days.ts";
+import { shownPath } from "../lib/paths.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { GrantedConsent } from "./consents.ts";
 import type { Parties } from "./parties.ts";
@@ -21,7 +21,6 @@ export function curlCommands(
   const service = Object.values(parties.services)[0]!;
   const distributor = Object.values(parties.distributors)[0]!;
   const consent = consents.find(({ lender_id }) => lender_id === lender.lender_id)!;
-  const path = (file: string): string => relative(process.cwd(), file);
   const asLender = `-H "Authorization: Bearer $LENDER" -H 'X-Client-ID: ${lender.lender_id}'`;
   const asService = `-H "Authorization: Bearer $SERVICE" -H 'X-Client-ID: ${service.client_id}'`;
   const question = JSON.stringify({ retailer_id, purpose: "working_capital_loan" });
@@ -33,7 +32,7 @@ export function curlCommands(
   return [
     "# Next steps, to be pasted into a shell in this folder:",
     `API=${runtime.mtls_url}`,
-    `ask() { curl -sS --cacert ${path(runtime.ca_cert)} -w '\\n' "$@"; }`,
+    `ask() { curl -sS --cacert ${shownPath(runtime.ca_cert)} -w '\\n' "$@"; }`,
     "",
     "# 1. A lender's token (one hour), its score in English and in Hindi",
     token("LENDER", { client_id: lender.client_id, client_secret: lender.client_secret }),
@@ -47,7 +46,7 @@ export function curlCommands(
     "# 3. One more invoice from its distributor, over mTLS, signed; sent again it is answered 409",
     `BODY='${batchBody(distributor.distributor_id, gstin)}'`,
     `SIGNATURE=$(printf %s "$BODY" | openssl dgst -sha256 -hmac ${distributor.signing_secret} -r | cut -d' ' -f1)`,
-    `ask --cert ${path(distributor.cert)} --key ${path(distributor.key)} $API/v1/ingest/batch -H 'X-API-Key: ${distributor.api_key}' -H 'X-ERP-Type: ${distributor.erp_type}' -H 'X-Batch-ID: ${randomUUID()}' -H "X-Payload-Signature: $SIGNATURE" ${JSON_TYPE} -d "$BODY"`,
+    `ask --cert ${shownPath(distributor.cert)} --key ${shownPath(distributor.key)} $API/v1/ingest/batch -H 'X-API-Key: ${distributor.api_key}' -H 'X-ERP-Type: ${distributor.erp_type}' -H 'X-Batch-ID: ${randomUUID()}' -H "X-Payload-Signature: $SIGNATURE" ${JSON_TYPE} -d "$BODY"`,
     "",
     "# 4. The shop takes its consent back: the very next question is refused with 403",
     token("SERVICE", service),

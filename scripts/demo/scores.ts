@@ -39,9 +39,8 @@ export interface ScoreAnswer {
 /** What a retailer's score call came to: a score, or why there is none. */
 export type ScoreOutcome = { score: ScoreAnswer } | { refusal: string };
 
-/** Asks for one retailer's score. */
-export function askScore(lender: BearerApi, retailer_id: string): Promise<HttpAnswer> {
-  return lender.send("POST", "/v1/score", { retailer_id, purpose: "working_capital_loan" });
+function askScore(lender: BearerApi, retailer_id: string): Promise<HttpAnswer> {
+  return lender.sendOnce("POST", "/v1/score", { retailer_id, purpose: "working_capital_loan" });
 }
 
 /**
@@ -54,6 +53,7 @@ export async function collectScores(
   onScore: (done: number) => void,
 ): Promise<Map<string, ScoreOutcome>> {
   const outcomes = new Map<string, ScoreOutcome>();
+  const unavailable = new Set<string>();
   let moved_ms = Date.now();
   for (;;) {
     const open = retailer_ids.filter((id) => !outcomes.has(id));
@@ -61,7 +61,13 @@ export async function collectScores(
     // The pipeline works in the order of the consents: while the first are missing, asking for all is idle.
     const asked = open.slice(0, 25);
     await mapLimited(asked, CONCURRENCY, async (retailer_id) => {
-      const outcome = outcomeOf(await askScore(lender, retailer_id));
+      const answer = await askScore(lender, retailer_id);
+      // Once may be a busy moment; twice is a score that may not be shown.
+      if (answer.status === 503 && !unavailable.has(retailer_id)) {
+        unavailable.add(retailer_id);
+        return;
+      }
+      const outcome = outcomeOf(answer);
       if (outcome === null) return;
       outcomes.set(retailer_id, outcome);
       moved_ms = Date.now();
@@ -77,7 +83,7 @@ export async function collectScores(
 function outcomeOf(answer: HttpAnswer): ScoreOutcome | null {
   if (answer.status === 200) return { score: answer.body as ScoreAnswer };
   if (answer.status === 404) return null;
-  // Too little data; or, still 503 after several attempts, a score whose reason codes are not complete.
+  // 422: too little data; 503: reason codes that are not complete.
   if (answer.status === 422 || answer.status === 503) {
     return { refusal: (answer.body as { error_code: string }).error_code };
   }

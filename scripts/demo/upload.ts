@@ -49,7 +49,8 @@ export async function uploadBatches(
       const slice = batches.slice(start, start + SLICE);
       for (const batch of slice) {
         const answer = await connector.postBatch(batch.batch_uuid, batch.body);
-        if (answer.status === 409) result.already_there++;
+        const { error_code } = answer.body as { error_code?: string };
+        if (error_code === "BATCH_ALREADY_PROCESSED") result.already_there++;
         else if (answer.status !== 202) throw unexpected("POST /v1/ingest/batch", answer);
         onBatch();
       }

@@ -2,7 +2,6 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { OperationError, UsageError } from "../lib/errors.ts";
 import { writePrivate } from "../lib/files.ts";
-import { newClientRequest } from "../runtime/certificates.ts";
 
 export interface OptionSpec {
   /** What stands for the value in the help. */
@@ -227,6 +226,7 @@ async function certificateRequest(
   if (csr !== undefined) return { csr_pem: readText(csr) };
   if (new_key === undefined) return {};
   const dir = resolve(new_key);
+  const { newClientRequest } = await import("../runtime/certificates.ts");
   const { key_pem, csr_pem } = await newClientRequest(common_name);
   return {
     csr_pem,

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, join, relative } from "node:path";
+import { basename, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { dayToIso } from "../../src/lib/days.ts";
 import { type Desk, loadBook } from "../demo/load-book.ts";
 import { type DistributorCredentials, ensureBookDistributor } from "../demo/parties.ts";
 import type { DatedRecords } from "../demo/records.ts";
 import { OperationError } from "../lib/errors.ts";
+import { shownPath } from "../lib/paths.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { movedTo, type ReceivablesBook, readBook, shareLate } from "./books.ts";
 import { type Identity, madeUpIdentities } from "./identities.ts";
@@ -48,7 +49,7 @@ export async function runReceivables(
   }));
   const file = join(runtime.layout.dir, `receivables-${name}.csv`);
   writeFileSync(file, tableCsv(rows));
-  process.stdout.write(`\n${scoreTable(rows)}\n  Also in ${relative(process.cwd(), file)}\n\n`);
+  process.stdout.write(`\n${scoreTable(rows)}\n  Also in ${shownPath(file)}\n\n`);
 }
 
 function consentsOf(

@@ -1,29 +1,80 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, extname, join } from "node:path";
+import type { V4ModuleDefinition, V4ModuleRule, V4ModuleRuleType } from "miniflare";
 import { OperationError } from "../lib/errors.ts";
+import { readJson } from "../lib/files.ts";
 import { PROJECT_ROOT } from "./layout.ts";
+import type { Migration } from "./migrations.ts";
 
 const BUNDLE_DIR = join(PROJECT_ROOT, ".local", "build");
+const CONFIG_PATH = join(PROJECT_ROOT, "wrangler.toml");
+const MIGRATIONS_DIR = join(PROJECT_ROOT, "migrations");
 const ENTRY = "index.js";
+const SETTINGS = "settings.json";
 /** What the bundle is made of: newer than the bundle means it must be made again. */
-const SOURCES = ["src", "durable-objects", "migrations", "models", "wrangler.toml", "package-lock.json"];
+const SOURCES = [
+  "src",
+  "durable-objects",
+  "migrations",
+  "models",
+  "wrangler.toml",
+  "package-lock.json",
+  // This file decides what is kept beside the bundle.
+  join("scripts", "runtime", "bundle.ts"),
+];
 
 /** Switches off everything in wrangler that talks to the network or to the terminal. */
-export const QUIET_WRANGLER = {
+const QUIET_WRANGLER = {
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_HIDE_BANNER: "true",
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
 };
 
+/** wrangler.toml as the simulator takes it. Kept beside the bundle: loading wrangler takes over a second. */
+interface Settings {
+  /** Paths in the settings are absolute: a project that was moved needs new ones. */
+  project_root: string;
+  /** Bindings, queues, assets, compatibility: passed on as they are. */
+  worker: Record<string, unknown> & { bindings?: Record<string, string>; compatibilityDate?: string };
+  rules: V4ModuleRule[];
+  crons: string[];
+  /** D1's migrations in the order of their names, cut into statements. */
+  migrations: Migration[];
+}
+
+/** The Worker as a deployment would upload it, with its configuration. */
+export interface Bundle {
+  dir: string;
+  /** The entry first. */
+  modules: V4ModuleDefinition[];
+  settings: Settings;
+}
+
 /**
- * The folder of the Worker's bundle (index.js and the files it imports), the very one that a deployment would
- * upload. Made by wrangler's dry run if a source is newer, else taken as it is. OperationError with wrangler's
- * own words if the build fails.
+ * The Worker's bundle: made by wrangler's dry run if a source is newer, else taken as it is. OperationError with
+ * wrangler's own words if the build fails.
  */
-export function ensureBundle(onBuild: () => void): string {
-  if (isFresh()) return BUNDLE_DIR;
-  onBuild();
+export async function ensureBundle(onBuild: () => void): Promise<Bundle> {
+  if (!isFresh()) {
+    onBuild();
+    await build();
+  }
+  const settings = readJson<Settings | null>(join(BUNDLE_DIR, SETTINGS), null);
+  if (settings === null) throw new OperationError(`${BUNDLE_DIR} is damaged: remove it and start again.`);
+  return { dir: BUNDLE_DIR, modules: bundleModules(BUNDLE_DIR, settings.rules), settings };
+}
+
+async function build(): Promise<void> {
   // Built aside and moved into place, so that another process never loads half a bundle.
   const building = `${BUNDLE_DIR}.${process.pid}`;
   mkdirSync(dirname(BUNDLE_DIR), { recursive: true });
@@ -37,15 +88,40 @@ export function ensureBundle(onBuild: () => void): string {
     rmSync(building, { recursive: true, force: true });
     throw new OperationError(`The Worker could not be built:\n${result.stdout}${result.stderr}`);
   }
-  rmSync(BUNDLE_DIR, { recursive: true, force: true });
+  writeFileSync(join(building, SETTINGS), JSON.stringify(await readSettings()));
+  const previous = `${building}.previous`;
+  if (existsSync(BUNDLE_DIR)) renameSync(BUNDLE_DIR, previous);
   renameSync(building, BUNDLE_DIR);
-  return BUNDLE_DIR;
+  rmSync(previous, { recursive: true, force: true });
+}
+
+async function readSettings(): Promise<Settings> {
+  Object.assign(process.env, QUIET_WRANGLER);
+  const { unstable_getMiniflareWorkerOptions, unstable_readConfig, unstable_splitSqlQuery } = await import(
+    "wrangler"
+  );
+  const { workerOptions } = unstable_getMiniflareWorkerOptions(CONFIG_PATH);
+  // The bundle's files are listed one by one; with the rules the simulator would look for them a second time.
+  const { modulesRules = [], ...worker } = workerOptions;
+  return {
+    project_root: PROJECT_ROOT,
+    worker: worker as Settings["worker"],
+    rules: modulesRules,
+    crons: unstable_readConfig({ config: CONFIG_PATH }).triggers.crons ?? [],
+    migrations: readdirSync(MIGRATIONS_DIR)
+      .filter((name) => name.endsWith(".sql"))
+      .sort()
+      .map((name) => ({
+        name,
+        statements: unstable_splitSqlQuery(readFileSync(join(MIGRATIONS_DIR, name), "utf8")),
+      })),
+  };
 }
 
 function isFresh(): boolean {
-  const entry = join(BUNDLE_DIR, ENTRY);
-  if (!existsSync(entry)) return false;
-  const built_ms = statSync(entry).mtimeMs;
+  const settings = readJson<Settings | null>(join(BUNDLE_DIR, SETTINGS), null);
+  if (settings?.project_root !== PROJECT_ROOT) return false;
+  const built_ms = statSync(join(BUNDLE_DIR, ENTRY)).mtimeMs;
   return SOURCES.every((source) => newestChangeMs(join(PROJECT_ROOT, source)) < built_ms);
 }
 
@@ -55,4 +131,15 @@ function newestChangeMs(path: string): number {
   if (!status.isDirectory()) return status.mtimeMs;
   // A folder's own time tells of files that were removed.
   return Math.max(status.mtimeMs, ...readdirSync(path).map((name) => newestChangeMs(join(path, name))));
+}
+
+/** The bundle's files as modules, each of the type that wrangler's rules give its ending. */
+function bundleModules(dir: string, rules: V4ModuleRule[]): V4ModuleDefinition[] {
+  const types = new Map<string, V4ModuleRuleType>([[".js", "ESModule"]]);
+  for (const { type, include } of rules) for (const glob of include) types.set(extname(glob), type);
+  const modules = readdirSync(dir).flatMap((file) => {
+    const type = types.get(extname(file));
+    return type === undefined ? [] : [{ type, path: join(dir, file) }];
+  });
+  return modules.sort((a, b) => Number(b.path.endsWith(ENTRY)) - Number(a.path.endsWith(ENTRY)));
 }

@@ -11,8 +11,11 @@ import { type ConnectionFacts, forwardedRequestHeaders, forwardedResponseHeaders
 import type { RevokedSerials } from "./revoked.ts";
 
 const HOST = "127.0.0.1";
-/** Above the Worker's own 2 MiB limit, so that its 413 reaches the client; what goes beyond is cut off. */
-const BODY_CAP_BYTES = 4 * 1024 * 1024;
+/**
+ * Just above the Worker's own limit of 2 MiB, so that it sees too much and says so; what goes beyond is not passed
+ * on. So little stays unread that workerd does not cut the connection before its answer is read.
+ */
+const BODY_CAP_BYTES = 2 * 1024 * 1024 + 16 * 1024;
 /** What workerd still reads of a body it has refused: up to here its answer is never lost. */
 const GRACE_BYTES = 32 * 1024;
 const REFUSAL_TIMEOUT_MS = 5_000;
@@ -227,13 +230,13 @@ function passAnswer(
       answerProblem(request, response, "INTERNAL_ERROR");
       return;
     }
-    // An answer before the end of the upload: the rest is not wanted, so the connection ends with the answer.
-    if (!request.complete) response.shouldKeepAlive = false;
     response.writeHead(answer.statusCode ?? 500, answer.statusMessage, forwardedResponseHeaders(answer));
     answer.on("error", () => response.destroy());
     answer.pipe(response);
     response.on("finish", () => {
-      if (!request.complete) discardRest(request, upstream);
+      if (request.complete) return;
+      upstream.destroy();
+      discardRest(request);
     });
   });
   response.on("close", () => {
@@ -253,12 +256,13 @@ function sendBody(request: http.IncomingMessage, upstream: http.ClientRequest): 
     return upload;
   }
   request.on("data", (chunk: Buffer) => {
-    if (upstream.destroyed || upload.sent_bytes + chunk.length > BODY_CAP_BYTES) {
+    const passed = chunk.subarray(0, BODY_CAP_BYTES - upload.sent_bytes);
+    if (upstream.destroyed || passed.length === 0) {
       request.pause();
       return;
     }
-    upload.sent_bytes += chunk.length;
-    if (!upstream.write(chunk)) {
+    upload.sent_bytes += passed.length;
+    if (!upstream.write(passed)) {
       request.pause();
       upstream.once("drain", () => request.resume());
     }
@@ -274,13 +278,15 @@ function hasBody(request: http.IncomingMessage): boolean {
   );
 }
 
-/** Reads and drops what a client still sends for a moment, so that it gets to read its answer, then cuts it. */
-function discardRest(request: http.IncomingMessage, upstream: http.ClientRequest): void {
-  upstream.destroy();
+/**
+ * An answer before the end of the upload: what still comes is read and dropped for a moment, because a client that
+ * is cut off while it writes may never read its answer; then the connection is cut.
+ */
+function discardRest(request: http.IncomingMessage): void {
   request.removeAllListeners("data");
   request.resume();
   const cut = setTimeout(() => request.socket.destroy(), LINGER_MS);
-  request.socket.once("close", () => clearTimeout(cut));
+  request.once("close", () => clearTimeout(cut));
 }
 
 /** The path and query that workerd will see, or null if the request line names something else than a path. */
@@ -293,9 +299,9 @@ function requestTarget(request: http.IncomingMessage, origin: string): URL | nul
 
 function answerProblem(request: http.IncomingMessage, response: http.ServerResponse, code: ErrorCode): void {
   const { status, headers, body } = problem(code, request.headers["x-request-id"]);
-  if (!request.complete) response.shouldKeepAlive = false;
   response.writeHead(status, headers);
   response.end(request.method === "HEAD" ? undefined : body);
+  if (!request.complete) discardRest(request);
 }
 
 /** What is not HTTP at all gets the plainest possible answer and loses its connection. */

@@ -1,37 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync } from "node:fs";
-import { extname, join } from "node:path";
-import {
-  convertV4MiniflareOptions,
-  Log,
-  LogLevel,
-  Miniflare,
-  type V4ModuleDefinition,
-  type V4ModuleRule,
-  type V4ModuleRuleType,
-  type V4WorkerOptions,
-} from "miniflare";
-import { unstable_getMiniflareWorkerOptions, unstable_readConfig } from "wrangler";
-import { ensureBundle, QUIET_WRANGLER } from "./bundle.ts";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type V4WorkerOptions } from "miniflare";
+import { ensureBundle } from "./bundle.ts";
 import {
   CONTROL_NAME,
   CONTROL_SCRIPT,
   type ProvisioningCall,
   provisioningThrough,
 } from "./control-worker.ts";
-import { PROJECT_ROOT } from "./layout.ts";
 import type { WorkerLog } from "./log.ts";
 import { applyMigrations } from "./migrations.ts";
 import { watchChildren } from "./watchdog.ts";
-
-const CONFIG_PATH = join(PROJECT_ROOT, "wrangler.toml");
-
-/** The part of wrangler's options that is read here; the rest passes through. */
-type WrittenConfig = Record<string, unknown> & {
-  modulesRules: V4ModuleRule[];
-  bindings?: Record<string, string>;
-  compatibilityDate?: string;
-};
 
 export interface WorkerOptions {
   /** Folder of the SQLite files of D1, KV and the Durable Objects. */
@@ -58,20 +36,16 @@ export interface RunningWorker {
  * the newest migration. workerd ends with this process, however this process ends.
  */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
-  Object.assign(process.env, QUIET_WRANGLER);
-  const bundle_dir = ensureBundle(() => options.onStep("Building the Worker"));
+  const bundle = await ensureBundle(() => options.onStep("Building the Worker"));
   options.onStep("Starting the Worker");
   const name = "altscore";
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(CONFIG_PATH);
-  // wrangler types an indexed record; the simulator checks what is in it.
-  const { modulesRules, ...configured } = workerOptions as WrittenConfig;
   const control_token = randomBytes(32).toString("hex");
-
+  const { worker: configured, crons, migrations } = bundle.settings;
   const app: V4WorkerOptions = {
     ...configured,
     name,
-    modules: bundleModules(bundle_dir, modulesRules),
-    modulesRoot: bundle_dir,
+    modules: bundle.modules,
+    modulesRoot: bundle.dir,
     bindings: { ...configured.bindings, ...options.bindings },
   };
   const control: V4WorkerOptions = {
@@ -100,12 +74,12 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   );
   try {
     const url = await mf.ready;
-    await applyMigrations(await mf.getD1Database("DB", name), join(PROJECT_ROOT, "migrations"));
+    await applyMigrations(await mf.getD1Database("DB", name), migrations);
     return {
       mf,
       port: Number(url.port),
       pid: () => children.pid(),
-      crons: unstable_readConfig({ config: CONFIG_PATH }).triggers.crons ?? [],
+      crons,
       provisioning: provisioningThrough(mf, control_token),
       async close() {
         await mf.dispose();
@@ -133,17 +107,6 @@ function keepingSignalHandlers<T>(work: () => T): T {
     }
   }
   return result;
-}
-
-/** The bundle's files as modules, each of the type that wrangler's rules give its ending; the entry comes first. */
-function bundleModules(dir: string, rules: V4ModuleRule[]): V4ModuleDefinition[] {
-  const types = new Map<string, V4ModuleRuleType>([[".js", "ESModule"]]);
-  for (const { type, include } of rules) for (const glob of include) types.set(extname(glob), type);
-  const modules = readdirSync(dir).flatMap((file) => {
-    const type = types.get(extname(file));
-    return type === undefined ? [] : [{ type, path: join(dir, file) }];
-  });
-  return modules.sort((a, b) => Number(b.path.endsWith("index.js")) - Number(a.path.endsWith("index.js")));
 }
 
 /** Sends the simulator's own messages to the Worker's log file instead of the terminal. */

@@ -1,6 +1,6 @@
 import type { z } from "@hono/zod-openapi";
 import { requireService } from "../auth/bearer.ts";
-import { relayOutbox } from "../events/outbox.ts";
+import { relaySoon } from "../events/outbox.ts";
 import type { AppContext } from "../http/context.ts";
 import { mount, newRouter } from "../http/routing.ts";
 import { problem } from "../http/schemas.ts";
@@ -48,7 +48,7 @@ const errorAnswers = (...statuses: number[]) =>
 
 /** Sends the act's event after the answer; the cron sends what this does not. */
 function relayLater(c: AppContext): void {
-  c.executionCtx.waitUntil(relayOutbox(c.env));
+  c.executionCtx.waitUntil(relaySoon(c.env));
 }
 
 mount(

@@ -57,6 +57,18 @@ export async function relayOutbox(env: Env): Promise<number> {
   return due.length;
 }
 
+/**
+ * Sends what is due after the answer has left; for `ctx.waitUntil`. A failure is only logged: the rows stay and the
+ * minute's relay sends them.
+ */
+export async function relaySoon(env: Env): Promise<void> {
+  try {
+    await relayOutbox(env);
+  } catch (cause) {
+    console.error(JSON.stringify({ task: "outbox relay", cause: String(cause) }));
+  }
+}
+
 /** True if `consumer` has handled this event before. */
 export async function alreadyHandled(env: Env, consumer: string, event_id: string): Promise<boolean> {
   const row = await drizzle(env.DB)

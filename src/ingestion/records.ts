@@ -52,15 +52,15 @@ export interface RejectedRecord {
   bad_value: unknown;
 }
 
-export const FIRST_VALID_DAY = Date.UTC(2018, 0, 1) / 86_400_000;
-export const MAX_TERM_DAYS = 180;
+const FIRST_VALID_DAY = Date.UTC(2018, 0, 1) / 86_400_000;
+const MAX_TERM_DAYS = 180;
 export const PAYMENT_METHODS = ["NEFT", "RTGS", "IMPS", "UPI", "cheque", "cash"] as const;
 
 /** Ids may hold any printable text: no control characters and no halves of surrogate pairs, which no store keeps. */
 const RECORD_ID = /^[^\p{Cc}\p{Cs}]{1,128}$/u;
 const PLAIN_ID = /^[\w./-]{1,128}$/;
 const PHONE = /^[0-9]{10}$/;
-const PAISE_PER_RUPEE = 100;
+export const PAISE_PER_RUPEE = 100;
 /** Above this a double cannot tell hundredths apart; such an amount is an outlier anyway. */
 const MAX_EXACT_RUPEES = 9e13;
 

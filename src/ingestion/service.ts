@@ -13,6 +13,7 @@ import {
   checkInvoice,
   checkPayment,
   isRejected,
+  PAISE_PER_RUPEE,
   type RecordRules,
   type RejectedRecord,
 } from "./records.ts";
@@ -29,7 +30,6 @@ import type {
   PaymentRow,
 } from "./types.ts";
 
-const PAISE_PER_RUPEE = 100;
 /** Clocks differ and a sync may be said to reach the end of the day, but no batch knows of next week. */
 const MAX_SYNC_AHEAD_MS = 86_400_000;
 

@@ -51,7 +51,11 @@ describe("the lender gate counts", () => {
     for (let i = 0; i < 100; i++) await gate.admit(call());
     vi.setSystemTime(NOON_MS + 59_999);
     const refused = await gate.admit(call());
-    expect(refused).toMatchObject({ kind: "limited", until_ms: NOON_MS + 60_000, rate: { limit: 100, remaining: 0 } });
+    expect(refused).toMatchObject({
+      kind: "limited",
+      until_ms: NOON_MS + 60_000,
+      rate: { limit: 100, remaining: 0 },
+    });
     vi.setSystemTime(NOON_MS + 60_000);
     expect((await gate.admit(call())).kind).toBe("admitted");
   });
@@ -63,7 +67,12 @@ describe("the lender gate counts", () => {
   });
 
   it("gives the daily quota when that is what is used up", async () => {
-    await gate.setLimits({ score_per_minute: 10, score_per_day: 3, lookup_per_minute: 20, lookup_per_day: 500 });
+    await gate.setLimits({
+      score_per_minute: 10,
+      score_per_day: 3,
+      lookup_per_minute: 20,
+      lookup_per_day: 500,
+    });
     for (let i = 0; i < 3; i++) expect((await gate.admit(call())).kind).toBe("admitted");
     expect(await gate.admit(call())).toMatchObject({
       kind: "limited",
@@ -72,7 +81,12 @@ describe("the lender gate counts", () => {
   });
 
   it("keeps the registry's limits when it is evicted", async () => {
-    await gate.setLimits({ score_per_minute: 1, score_per_day: 5000, lookup_per_minute: 20, lookup_per_day: 500 });
+    await gate.setLimits({
+      score_per_minute: 1,
+      score_per_day: 5000,
+      lookup_per_minute: 20,
+      lookup_per_day: 500,
+    });
     await evictDurableObject(gate);
     await gate.admit(call());
     expect((await gate.admit(call())).kind).toBe("limited");
@@ -206,7 +220,9 @@ describe("the lender gate records", () => {
   it("nothing it could not store: a failed write admits nobody and leaves chain and count as they were", async () => {
     await gate.admit(call());
     await runInDurableObject(gate, (instance: LenderGate, state) => {
-      state.storage.sql.exec("CREATE TRIGGER full BEFORE INSERT ON access_log BEGIN SELECT RAISE(ABORT, 'disk full'); END");
+      state.storage.sql.exec(
+        "CREATE TRIGGER full BEFORE INSERT ON access_log BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+      );
       expect(() => instance.admit(call())).toThrow("disk full");
       state.storage.sql.exec("DROP TRIGGER full");
       expect(instance.admit(call())).toMatchObject({ kind: "admitted", rate: { remaining: 98 } });

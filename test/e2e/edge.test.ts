@@ -5,6 +5,7 @@ import net from "node:net";
 import { join } from "node:path";
 import tls from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { pause } from "../../scripts/lib/concurrency.ts";
 import { createHttpClient, type HttpAnswer, type TlsIdentity } from "../../scripts/lib/http-client.ts";
 import { type KeyedCertificate, newCa, newClientCertificate } from "../../scripts/runtime/certificates.ts";
 import { PROJECT_ROOT } from "../../scripts/runtime/layout.ts";
@@ -290,6 +291,33 @@ describe("the front", () => {
       "NONSENSE\r\n\r\n",
     );
     expect(text).toMatch(/^HTTP\/1\.1 400 [\s\S]*INVALID_REQUEST/);
+  });
+});
+
+describe("a workerd that dies", () => {
+  it.runIf(process.platform === "linux")("is answered for with 503, and comes back by itself", async () => {
+    const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, "utf8")
+      .trim()
+      .split(" ");
+    const workerd = children.map(Number).find((pid) => pem(`/proc/${pid}/comm`).startsWith("workerd"))!;
+    const http = createHttpClient(local.base_url);
+    const jwks = () => http.send({ method: "GET", path: "/.well-known/jwks.json" });
+    expect((await jwks()).status).toBe(200);
+    process.kill(workerd, "SIGKILL");
+    const statuses: number[] = [];
+    const deadline_ms = Date.now() + 15_000;
+    while (statuses.at(-1) !== 200 && Date.now() < deadline_ms) {
+      await pause(20);
+      const answer = await jwks();
+      statuses.push(answer.status);
+      if (answer.status !== 200) {
+        expect(answer).toMatchObject({ status: 503, body: { error_code: "SERVICE_UNAVAILABLE" } });
+        expect(answer.headers["retry-after"]).toBe("30");
+      }
+    }
+    expect(statuses[0]).toBe(503);
+    expect(statuses.at(-1)).toBe(200);
+    http.close();
   });
 });
 

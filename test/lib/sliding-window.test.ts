@@ -24,7 +24,9 @@ describe("a sliding window", () => {
             }
           }
           for (const start of admitted) {
-            expect(admitted.filter((at) => at >= start && at < start + window_ms).length).toBeLessThanOrEqual(limit);
+            expect(admitted.filter((at) => at >= start && at < start + window_ms).length).toBeLessThanOrEqual(
+              limit,
+            );
           }
         },
       ),

@@ -49,6 +49,10 @@ function reasons(values: Values, terms: Values, extra: { uncertainty?: number; n
   return reasonsFor(inputs, contributions);
 }
 
+function codesOf(given: ReturnType<typeof reasons>): string[] {
+  return (given ?? []).map((reason) => reason.code);
+}
+
 /** Three positive and two negative reasons that are true and moved the score. */
 const VALUES: Values = {
   gmv_per_order_cv: 0.2,
@@ -121,7 +125,31 @@ describe("the reasons of a score", () => {
   });
 
   it("sum an aspect's features, so that opposite moves cancel", () => {
-    expect(reasons(VALUES, { ...TERMS, return_freq_pct: 0.4 })).toBeNull();
+    const enough = { ...VALUES, active_months_pct: 100 };
+    const terms = { ...TERMS, active_months_pct: -0.1 };
+    expect(codesOf(reasons(enough, terms))).toContain("LOW_RETURN_RATE");
+    expect(codesOf(reasons(enough, { ...terms, return_freq_pct: 0.4 }))).not.toContain("LOW_RETURN_RATE");
+  });
+
+  it("fill up to the least number with what the data lean towards, by the largest single feature", () => {
+    // Returned goods are under the border of plain truth, and another feature of the aspect moved the other way.
+    const filled = codesOf(reasons({ ...VALUES, return_rate_pct: 6 }, { ...TERMS, return_freq_pct: 0.4 }));
+    expect(filled.slice(0, 3)).toEqual([
+      "LOW_RETURN_RATE",
+      "MULTI_DISTRIBUTOR_NETWORK",
+      "STABLE_BASKET_SIZE",
+    ]);
+    // Where enough is plainly true, nothing is added.
+    const enough = { ...VALUES, active_months_pct: 60, return_rate_pct: 1 };
+    expect(codesOf(reasons(enough, { ...TERMS, active_months_pct: -0.9 }))).not.toContain(
+      "HIGH_ACTIVE_MONTHS",
+    );
+  });
+
+  it("never fill up with what the data contradict", () => {
+    const punctual = { ...VALUES, overdue_share: 0, avg_payment_delay_days: 0, worst_delay_365: 0 };
+    const blamed = { ...TERMS, avg_payment_delay_days: 0.9, worst_delay_365: 0.9 };
+    expect(reasons(punctual, blamed)).toBeNull();
   });
 
   it("count what a missing value contributed as missing data, not as behaviour", () => {

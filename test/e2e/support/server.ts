@@ -29,6 +29,7 @@ export interface LocalJson {
 
 /** A server started as `npm start` starts it, in a process group of its own. */
 export interface Server {
+  pid: number;
   local: LocalJson;
   /** What it printed up to the moment it was ready. */
   output: string;
@@ -51,6 +52,7 @@ export async function startServer(state_dir: string, ...options: string[]): Prom
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const output = await untilReady(child);
   return {
+    pid: child.pid!,
     local: JSON.parse(readFileSync(join(state_dir, "local.json"), "utf8")) as LocalJson,
     output,
     async stop() {
