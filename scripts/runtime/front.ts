@@ -177,11 +177,8 @@ function forward(
   const upstream = http.request({ ...options, timeout: ANSWER_TIMEOUT_MS });
   const upload = sendBody(request, upstream);
   upstream.on("error", () => {
-    if (response.headersSent || response.destroyed) {
-      // An answer that has begun can only be cut: an end would pass it off as whole.
-      if (!response.writableFinished) response.destroy();
-      return;
-    }
+    // An answer that has begun ends or breaks by itself, whatever becomes of the upload.
+    if (response.headersSent || response.destroyed) return;
     if (upload.sent_bytes <= GRACE_BYTES) {
       answerProblem(request, response, "SERVICE_UNAVAILABLE");
       return;
@@ -204,7 +201,6 @@ function askWithoutBody(
   const upstream = http.request({ ...options, timeout: REFUSAL_TIMEOUT_MS });
   upstream.on("error", () => {
     if (!response.headersSent) answerProblem(request, response, "SERVICE_UNAVAILABLE");
-    else if (!response.writableFinished) response.destroy();
   });
   passAnswer(request, response, upstream);
   upstream.flushHeaders();
@@ -231,6 +227,7 @@ function passAnswer(
       return;
     }
     response.writeHead(answer.statusCode ?? 500, answer.statusMessage, forwardedResponseHeaders(answer));
+    // A broken answer can only be cut: an end would pass it off as whole.
     answer.on("error", () => response.destroy());
     answer.pipe(response);
     response.on("finish", () => {
