@@ -44,7 +44,7 @@ const QUIET_WRANGLER = {
 interface Settings {
   /** Paths in the settings are absolute: a project that was moved needs new ones. */
   project_root: string;
-  /** Bindings, queues, assets, compatibility: passed on as they are. */
+  /** Bindings, queues, compatibility: passed on as they are. */
   worker: Record<string, unknown> & { bindings?: Record<string, string>; compatibilityDate?: string };
   rules: V4ModuleRule[];
   crons: string[];
@@ -101,8 +101,10 @@ async function readSettings(): Promise<Settings> {
     "wrangler"
   );
   const { workerOptions } = unstable_getMiniflareWorkerOptions(CONFIG_PATH);
-  // The bundle's files are listed one by one; with the rules the simulator would look for them a second time.
-  const { modulesRules = [], ...worker } = workerOptions;
+  // The bundle's files are listed one by one; with the rules the simulator would look for them a second time. The
+  // asset router is left out as well: every path goes to the Worker first and none is served from assets, while
+  // the simulator's router costs about 0.4 ms of CPU a request.
+  const { modulesRules = [], assets: _assets, ...worker } = workerOptions;
   return {
     project_root: PROJECT_ROOT,
     worker: worker as Settings["worker"],
