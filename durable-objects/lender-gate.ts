@@ -110,9 +110,10 @@ export class LenderGate extends DurableObject<Env> {
         return { kind: "replayed", answer: kept.answer, language: kept.language, rate: this.#rate(now_ms) };
       }
     }
-    const refused = this.#limited(request, now_ms);
+    const refused = request.retry ? null : this.#limited(request, now_ms);
     if (refused) return refused;
-    const counted_lookup = request.route === "lookup";
+    const counted = !request.retry;
+    const counted_lookup = counted && request.route === "lookup";
     if (kept && kept.body_sha256 !== request.replay?.body_sha256) {
       this.#log(request, now_ms, {
         outcome: "REQUEST_ID_REUSED",
@@ -126,7 +127,7 @@ export class LenderGate extends DurableObject<Env> {
     const [outcome, cause] = denied
       ? ["CONSENT_NOT_GRANTED", "denied_at_gate"]
       : [request.outcome, request.cause];
-    this.#log(request, now_ms, { outcome, cause, counted: true, counted_lookup });
+    this.#log(request, now_ms, { outcome, cause, counted, counted_lookup });
     if (!denied) this.#keepReply(request, now_ms);
     return { kind: "admitted", denied, rate: this.#rate(now_ms) };
   }

@@ -32,6 +32,8 @@ export interface AdmissionRequest {
   outcome: string;
   /** Why, for the access log only. */
   cause: string | null;
+  /** True on the second try of a call that was counted on its first (its cached consent had been revoked). */
+  retry: boolean;
   /** Present when the client sent an X-Request-ID on POST /v1/score. */
   replay: { body_sha256: string; language: string; answer: string | null } | null;
 }

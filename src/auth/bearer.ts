@@ -12,7 +12,6 @@ export interface Principal {
   subject: string;
   client_id: string;
   jti: string;
-  issued_at_s: number;
   expires_at_s: number;
   scopes: ReadonlySet<string>;
 }
@@ -53,7 +52,6 @@ export async function authenticate(c: AppContext): Promise<Principal> {
     subject: claims.sub,
     client_id: claims.client_id,
     jti: claims.jti,
-    issued_at_s: claims.iat,
     expires_at_s: claims.exp,
     scopes: new Set(claims.scope.split(" ")),
   };

@@ -15,7 +15,10 @@ export function newRouter(): OpenAPIHono<AppBindings> {
  */
 export function mount(router: OpenAPIHono<AppBindings>, route: RouteConfig, handler: Handler): void {
   router.openAPIRegistry.registerPath(route);
-  router.on(route.method.toUpperCase(), route.path.replace(/\{(\w+)\}/g, ":$1"), handler);
+  router.on(route.method.toUpperCase(), route.path.replace(/\{(\w+)\}/g, ":$1"), (c) => {
+    c.get("log").route = route.path;
+    return handler(c);
+  });
 }
 
 /** The methods that `path` takes, from the routers' own table; empty if no route has this path. */

@@ -52,6 +52,7 @@ export function newAdmissionRequest(
     score_id: null,
     outcome: "OK",
     cause: null,
+    retry: false,
     replay: null,
   };
 }

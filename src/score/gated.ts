@@ -1,5 +1,5 @@
 import type { Admission, AdmissionRequest } from "../admission/types.ts";
-import { authenticate, checkHeaders } from "../auth/bearer.ts";
+import { authenticate, bearerError, checkHeaders } from "../auth/bearer.ts";
 import { type ActiveConsent, findConsent } from "../consent/lookup.ts";
 import type { AppContext } from "../http/context.ts";
 import { AppError, ERRORS, problemResponse } from "../http/errors.ts";
@@ -37,12 +37,10 @@ export interface GatedRoute<Input> {
 export async function gatedCall<Input>(c: AppContext, gated: GatedRoute<Input>): Promise<Response> {
   const { route } = gated;
   const principal = await authenticate(c);
-  if (principal.kind !== "lender" || !principal.scopes.has("score:read"))
-    throw new AppError("SCOPE_INSUFFICIENT");
+  if (principal.kind !== "lender" || !principal.scopes.has("score:read")) {
+    throw bearerError("SCOPE_INSUFFICIENT", "score:read");
+  }
   const lender_id = principal.subject;
-  const log = c.get("log");
-  log.route = route;
-  log.lender_id = lender_id;
   const call: Call = { c, lender_id, request: newAdmissionRequest(c, principal, route), fresh: false };
 
   const input = await attemptTo(call, async () => {
@@ -56,7 +54,7 @@ export async function gatedCall<Input>(c: AppContext, gated: GatedRoute<Input>):
   let admission = await admit(c.env, lender_id, withAnswer(call, attempt));
   if (admission.kind === "admitted" && admission.denied) {
     // A cache held a consent that was revoked meanwhile. There may be a newer one: look once more, past the caches.
-    call.request = { ...newAdmissionRequest(c, principal, route), replay: call.request.replay };
+    call.request = { ...newAdmissionRequest(c, principal, route), retry: true, replay: call.request.replay };
     call.fresh = true;
     attempt = await prepare();
     if (call.request.consent !== null) admission = await admit(c.env, lender_id, withAnswer(call, attempt));
@@ -86,7 +84,7 @@ function withAnswer(call: Call, attempt: Attempt<string>): AdmissionRequest {
 function answer(c: AppContext, attempt: Attempt<string>, admission: Admission): Response {
   switch (admission.kind) {
     case "revoked":
-      throw new AppError("TOKEN_REVOKED");
+      throw bearerError("TOKEN_REVOKED");
     case "limited": {
       const shown =
         !attempt.ok && BEFORE_ADMISSION.has(attempt.error.code) ? attempt.error : limitError(admission);

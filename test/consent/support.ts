@@ -185,6 +185,7 @@ export async function gateDenies(lender_id: string, consent_id: string): Promise
     score_id: null,
     outcome: "OK",
     cause: null,
+    retry: false,
     replay: null,
   });
   if (admission.kind !== "admitted") throw new Error(`gate answered ${admission.kind}`);

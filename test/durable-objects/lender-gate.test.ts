@@ -27,6 +27,7 @@ function call(over: Partial<AdmissionRequest> = {}): AdmissionRequest {
     score_id: newId("scr"),
     outcome: "OK",
     cause: null,
+    retry: false,
     replay: null,
     ...over,
   };
@@ -58,6 +59,15 @@ describe("the lender gate counts", () => {
     });
     vi.setSystemTime(NOON_MS + 60_000);
     expect((await gate.admit(call())).kind).toBe("admitted");
+  });
+
+  it("counts a call that asks a second time once", async () => {
+    const first = call();
+    expect(await gate.admit(first)).toMatchObject({ rate: { remaining: 99 } });
+    expect(await gate.admit({ ...first, retry: true })).toMatchObject({
+      kind: "admitted",
+      rate: { remaining: 99 },
+    });
   });
 
   it("keeps its count when it is evicted from memory", async () => {
