@@ -1,9 +1,11 @@
-import { env, exports } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
-import { newId, newUuid } from "../../src/lib/seams.ts";
+import { env } from "cloudflare:workers";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { newId, newUuid, randomHex } from "../../src/lib/seams.ts";
 import { setLenderLimits } from "../../src/parties/provisioning.ts";
+import { scoreRetailers } from "../../src/pipeline/score-retailer.ts";
+import type { ScoreAnswer } from "../../src/score/schemas.ts";
 import { madeUpGstin } from "../../src/synthetic/gstin.ts";
-import { bearerHeaders, seedLender } from "../support/auth.ts";
+import { bearerHeaders, seedDistributor, seedLender } from "../support/auth.ts";
 import {
   askAs,
   askScore,
@@ -15,8 +17,8 @@ import {
   type Scene,
   seedScene,
 } from "../support/scene.ts";
+import { worker } from "../support/worker.ts";
 
-const worker = exports.default;
 let scene: Scene;
 let request: { retailer_id: string; purpose: string };
 
@@ -79,19 +81,63 @@ describe("POST /v1/score refuses", () => {
   });
 
   it("a consented retailer without data with 404", async () => {
-    const gstin = madeUpGstin(newUuid());
-    const body = ledgerBody(scene.distributor.distributor_id, gstin, { ...REGULAR, months: 1 });
-    await ingest(scene.distributor, body);
-    const retailer_id = await retailerOf(gstin);
-    await grant(scene.service, {
-      retailer_id,
-      distributor_id: scene.distributor.distributor_id,
-      lender_scope: [scene.lender.lender_id],
-    });
-    // The pipeline has not run yet.
+    const { distributor_id } = scene.distributor;
+    const lender_scope = [scene.lender.lender_id];
+    const retailer_phone_hash = randomHex(32);
+    const { retailer_id } = await grant(scene.service, { retailer_phone_hash, distributor_id, lender_scope });
     const response = await askScore(scene.lender, { retailer_id, purpose: "term_loan" });
-    expect([404, 200]).toContain(response.status);
-    if (response.status === 404) expect(await codeOf(response)).toBe("RETAILER_NOT_SCORED");
+    expect(response.status).toBe(404);
+    expect(await codeOf(response)).toBe("RETAILER_NOT_SCORED");
+  });
+
+  it("a consented retailer whose records are far from complete with 422 and the breakdown", async () => {
+    const gstin = madeUpGstin(newUuid());
+    const csv = await seedDistributor("csv");
+    const body = ledgerBody(csv.distributor_id, gstin, { ...REGULAR, invoices_per_month: 1 });
+    const unpaid = {
+      ...body,
+      payments: [],
+      invoices: body.invoices.map((row) => ({ ...row, due_date: null })),
+    };
+    await ingest(csv, unpaid);
+    const retailer_id = await retailerOf(gstin);
+    const lender_scope = [scene.lender.lender_id];
+    await grant(scene.service, { retailer_id, distributor_id: csv.distributor_id, lender_scope });
+    await scoreRetailers(env, [retailer_id]);
+    const response = await askScore(scene.lender, { retailer_id, purpose: "term_loan" });
+    expect(response.status).toBe(422);
+    const problem = (await response.json()) as {
+      error_code: string;
+      details: { completeness: { score: number } };
+    };
+    expect(problem.error_code).toBe("DATA_INSUFFICIENT");
+    expect(problem.details.completeness).toMatchObject({ payment: 0, identity: 100 });
+    expect(problem.details.completeness.score).toBeLessThan(50);
+  });
+
+  it("data older than 30 days with 422, having warned from 8 days and halved the limit from 15", async () => {
+    const { lender, retailer_id } = await seedScene();
+    const ask = () => askScore(lender, { retailer_id, purpose: "term_loan" });
+    const today: ScoreAnswer = await (await ask()).json();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    try {
+      const after = async (days: number) => {
+        vi.setSystemTime(Date.parse(today.scored_at) + days * 86_400_000);
+        return ask();
+      };
+      const week: ScoreAnswer = await (await after(7)).json();
+      expect(week.warnings).not.toContain("data_stale");
+      const eight: ScoreAnswer = await (await after(8)).json();
+      expect(eight).toMatchObject({ data_freshness_days: 8, low_confidence: false });
+      expect(eight.warnings).toContain("data_stale");
+      const fifteen: ScoreAnswer = await (await after(15)).json();
+      expect(fifteen).toMatchObject({ low_confidence: true, limit_source: "low_confidence_cap" });
+      expect(fifteen.recommended_limit_inr).toBeLessThanOrEqual(today.recommended_limit_inr / 2);
+      expect((await after(30)).status).toBe(200);
+      expect(await codeOf(await after(31))).toBe("DATA_INSUFFICIENT");
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("a request id that was used for another body with 409", async () => {

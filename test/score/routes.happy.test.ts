@@ -1,12 +1,11 @@
-import { exports } from "cloudflare:workers";
 import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
 import { newUuid } from "../../src/lib/seams.ts";
 import type { ScoreAnswer } from "../../src/score/schemas.ts";
 import { bearerHeaders } from "../support/auth.ts";
 import { askAs, askScore, type Scene, seedScene } from "../support/scene.ts";
+import { worker } from "../support/worker.ts";
 
-const worker = exports.default;
 let scene: Scene;
 let request: { retailer_id: string; purpose: string };
 

@@ -1,4 +1,4 @@
-import { env, exports } from "cloudflare:workers";
+import { env } from "cloudflare:workers";
 import { parseEnv } from "../../src/env.ts";
 import { dayToIso, istDay } from "../../src/lib/days.ts";
 import { newUuid, nowMs } from "../../src/lib/seams.ts";
@@ -17,8 +17,8 @@ import {
   type TestLender,
   type TestService,
 } from "./auth.ts";
+import { worker } from "./worker.ts";
 
-const worker = exports.default;
 const url = (path: string) => `https://api.altscore.in${path}`;
 
 /** How a shop of a scene buys and pays. */
@@ -80,13 +80,18 @@ export async function ingest(distributor: TestDistributor, body: unknown): Promi
 export async function grant(
   service: TestService,
   over: {
-    retailer_id: string;
+    retailer_id?: string;
+    retailer_phone_hash?: string;
     distributor_id: string;
     lender_scope: string[];
     purposes?: string[];
     expires_at?: string;
   },
-): Promise<{ consent_id: string; consents: { lender_id: string; consent_id: string }[] }> {
+): Promise<{
+  consent_id: string;
+  retailer_id: string;
+  consents: { lender_id: string; consent_id: string }[];
+}> {
   const response = await worker.fetch(url("/v1/consent/grant"), {
     method: "POST",
     headers: await bearerHeaders(service),
