@@ -1,5 +1,6 @@
 import { app } from "./app.ts";
-import { type Env, parseEnv } from "./env.ts";
+import { parseEnv } from "./config.ts";
+import type { Env } from "./env.ts";
 import { consumeQueue } from "./queues.ts";
 import { runSchedule } from "./schedule.ts";
 

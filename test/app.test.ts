@@ -3,7 +3,8 @@ import { env, exports } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { app } from "../src/app.ts";
-import { type Env, parseEnv } from "../src/env.ts";
+import { parseEnv } from "../src/config.ts";
+import type { Env } from "../src/env.ts";
 
 const worker = exports.default;
 const url = (path: string) => `https://api.altscore.in${path}`;

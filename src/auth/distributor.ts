@@ -1,4 +1,5 @@
-import { type Env, parseEnv } from "../env.ts";
+import { parseEnv } from "../config.ts";
+import type { Env } from "../env.ts";
 import type { AppContext } from "../http/context.ts";
 import { AppError, type ErrorCode, unavailable } from "../http/errors.ts";
 import { checkRequestId } from "../http/middleware.ts";

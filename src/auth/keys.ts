@@ -1,7 +1,8 @@
 import { and, eq, gt, inArray, lte, or } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
-import { type Env, parseEnv } from "../env.ts";
+import { parseEnv } from "../config.ts";
+import type { Env } from "../env.ts";
 import { unavailable } from "../http/errors.ts";
 import { nowIso, nowMs } from "../lib/seams.ts";
 import { seal, unseal } from "./seal.ts";

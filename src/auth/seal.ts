@@ -1,4 +1,4 @@
-import type { Config } from "../env.ts";
+import type { Config } from "../config.ts";
 import { fromHex, utf8 } from "../lib/bytes.ts";
 
 const IV_BYTES = 12;

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
-import type { Config, Env } from "../env.ts";
+import type { Config } from "../config.ts";
+import type { Env } from "../env.ts";
 import type { Language } from "./language.ts";
 
 /** What a request carries through the middlewares. */

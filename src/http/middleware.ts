@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from "hono";
-import { parseEnv } from "../env.ts";
+import { parseEnv } from "../config.ts";
 import { newUuid, nowMs } from "../lib/seams.ts";
 import type { AppBindings, AppContext } from "./context.ts";
 import { AppError } from "./errors.ts";

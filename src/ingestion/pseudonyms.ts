@@ -1,4 +1,4 @@
-import type { Config } from "../env.ts";
+import type { Config } from "../config.ts";
 import { gstinIndex, keyedHash, phoneIndex } from "../retailers/blind-index.ts";
 import type { Identity } from "../retailers/identity.ts";
 import type { CheckedInvoice, RejectedRecord } from "./records.ts";

@@ -1,5 +1,6 @@
 import type { AuthenticatedDistributor } from "../auth/distributor.ts";
-import type { Config, Env } from "../env.ts";
+import type { Config } from "../config.ts";
+import type { Env } from "../env.ts";
 import { AppError, unavailable } from "../http/errors.ts";
 import { invalid } from "../http/validation.ts";
 import { istDay } from "../lib/days.ts";

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import type { Config } from "../env.ts";
+import type { Config } from "../config.ts";
 import { fromHex } from "../lib/bytes.ts";
 
 /** Names of the present HMAC keys, kept beside every index so that a rotation can tell old rows from new. */

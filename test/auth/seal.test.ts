@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { seal, unseal } from "../../src/auth/seal.ts";
-import { type Config, parseEnv } from "../../src/env.ts";
+import { type Config, parseEnv } from "../../src/config.ts";
 
 const config = parseEnv(env);
 

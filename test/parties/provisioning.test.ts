@@ -6,7 +6,8 @@ import { describe, expect, it, vi } from "vitest";
 import type { LenderLimits } from "../../src/admission/types.ts";
 import { publicJwks } from "../../src/auth/keys.ts";
 import { unseal } from "../../src/auth/seal.ts";
-import { type Env, parseEnv } from "../../src/env.ts";
+import { parseEnv } from "../../src/config.ts";
+import type { Env } from "../../src/env.ts";
 import { sha256Hex } from "../../src/lib/bytes.ts";
 import {
   createDistributor,

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { describe, expect, it } from "vitest";
-import { type Config, parseEnv } from "../../src/env.ts";
+import { type Config, parseEnv } from "../../src/config.ts";
 import { resolveRetailers } from "../../src/ingestion/resolution.ts";
 import { newId, randomHex } from "../../src/lib/seams.ts";
 import { gstinIndex, phoneIndex } from "../../src/retailers/blind-index.ts";

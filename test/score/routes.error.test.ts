@@ -9,6 +9,7 @@ import { bearerHeaders, seedDistributor, seedLender } from "../support/auth.ts";
 import {
   askAs,
   askScore,
+  codeOf,
   grant,
   ingest,
   ledgerBody,
@@ -26,10 +27,6 @@ beforeAll(async () => {
   scene = await seedScene();
   request = { retailer_id: scene.retailer_id, purpose: "working_capital_loan" };
 });
-
-async function codeOf(response: Response): Promise<string> {
-  return ((await response.json()) as { error_code: string }).error_code;
-}
 
 describe("POST /v1/score refuses", () => {
   it.each([
@@ -121,20 +118,20 @@ describe("POST /v1/score refuses", () => {
     const today: ScoreAnswer = await (await ask()).json();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
     try {
-      const after = async (days: number) => {
+      const askAfter = async (days: number) => {
         vi.setSystemTime(Date.parse(today.scored_at) + days * 86_400_000);
         return ask();
       };
-      const week: ScoreAnswer = await (await after(7)).json();
+      const week: ScoreAnswer = await (await askAfter(7)).json();
       expect(week.warnings).not.toContain("data_stale");
-      const eight: ScoreAnswer = await (await after(8)).json();
+      const eight: ScoreAnswer = await (await askAfter(8)).json();
       expect(eight).toMatchObject({ data_freshness_days: 8, low_confidence: false });
       expect(eight.warnings).toContain("data_stale");
-      const fifteen: ScoreAnswer = await (await after(15)).json();
+      const fifteen: ScoreAnswer = await (await askAfter(15)).json();
       expect(fifteen).toMatchObject({ low_confidence: true, limit_source: "low_confidence_cap" });
       expect(fifteen.recommended_limit_inr).toBeLessThanOrEqual(today.recommended_limit_inr / 2);
-      expect((await after(30)).status).toBe(200);
-      expect(await codeOf(await after(31))).toBe("DATA_INSUFFICIENT");
+      expect((await askAfter(30)).status).toBe(200);
+      expect(await codeOf(await askAfter(31))).toBe("DATA_INSUFFICIENT");
     } finally {
       vi.useRealTimers();
     }

@@ -7,7 +7,7 @@ import type { Env } from "../../src/env.ts";
 import { newId, newUuid, nowMs } from "../../src/lib/seams.ts";
 import { revokeClient } from "../../src/parties/provisioning.ts";
 import { bearerHeaders, seedLender } from "../support/auth.ts";
-import { askAs, askScore, grant, revoke, type Scene, seedScene } from "../support/scene.ts";
+import { askAs, askScore, codeOf, grant, revoke, type Scene, seedScene } from "../support/scene.ts";
 import { worker } from "../support/worker.ts";
 
 let scene: Scene;
@@ -17,10 +17,6 @@ beforeAll(async () => {
   scene = await seedScene();
   request = { retailer_id: scene.retailer_id, purpose: "working_capital_loan" };
 });
-
-async function codeOf(response: Response): Promise<string> {
-  return ((await response.json()) as { error_code: string }).error_code;
-}
 
 /** What a caller can see of an answer, without what differs in any two answers. */
 async function visible(response: Response) {

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { parseEnv } from "../../src/env.ts";
+import { parseEnv } from "../../src/config.ts";
 import { dayToIso, istDay } from "../../src/lib/days.ts";
 import { newUuid, nowMs } from "../../src/lib/seams.ts";
 import { publishNotice } from "../../src/parties/provisioning.ts";
@@ -177,4 +177,9 @@ export async function askScore(
 /** A GET of the Score API as a lender. */
 export async function askAs(lender: TestLender, path: string): Promise<Response> {
   return worker.fetch(url(path), { headers: await bearerHeaders(lender) });
+}
+
+/** The error_code of a problem document. */
+export async function codeOf(response: Response): Promise<string> {
+  return ((await response.json()) as { error_code: string }).error_code;
 }
