@@ -15,8 +15,8 @@ export default {
     parseEnv(env);
     return consumeQueue(batch, env, ctx);
   },
-  scheduled: (controller, env, ctx) => {
+  scheduled: (controller, env) => {
     parseEnv(env);
-    return runSchedule(controller.cron, env, ctx);
+    return runSchedule(controller.cron, env);
   },
 } satisfies ExportedHandler<Env>;

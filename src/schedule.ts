@@ -17,8 +17,10 @@ const jobs: Record<string, Job[]> = {
 };
 
 /** Runs a cron's jobs; one that fails does not keep the others from running, but fails the run. */
-export async function runSchedule(cron: string, env: Env, _ctx: ExecutionContext): Promise<void> {
-  const results = await Promise.allSettled((jobs[cron] ?? []).map((job) => job(env)));
+export async function runSchedule(cron: string, env: Env): Promise<void> {
+  const due = jobs[cron];
+  if (!due) throw new Error(`no job for cron ${cron}`);
+  const results = await Promise.allSettled(due.map((job) => job(env)));
   const failures = results.filter((result) => result.status === "rejected").map((result) => result.reason);
   if (failures.length > 0)
     throw new AggregateError(failures, `cron ${cron}: ${failures.length} job(s) failed`);

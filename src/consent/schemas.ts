@@ -53,7 +53,10 @@ export const grantBody = z
       .string()
       .regex(/^[0-9a-fA-F]{64}$/, "must be 64 hex digits")
       .optional()
-      .openapi({ description: "HMAC-SHA-256 of the phone under the shared pepper" }),
+      .openapi({
+        description:
+          "Hex HMAC-SHA-256 of the phone's E.164 digits without + (91 and ten digits), keyed with the shared pepper's bytes",
+      }),
     retailer_id: retailerId.optional(),
     distributor_id: distributorId,
     lender_scope: z.array(lenderId).min(1).max(MAX_LENDERS),
