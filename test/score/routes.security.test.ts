@@ -80,10 +80,11 @@ describe("after the answer to a revoke", () => {
           body: JSON.stringify(request),
         });
       given_before += Number((await ask()).status === 200);
-      const stale = await env.KV.list({ prefix: "consent:" });
+      const stale = await env.KV.list({ prefix: "consent/" });
       const kept = await Promise.all(
         stale.keys.map(async ({ name }) => [name, await env.KV.get(name)] as const),
       );
+      expect(kept.some(([, value]) => value?.includes(consent_id))).toBe(true);
       let revoked_answered = false;
       let after = 0;
       const traffic = Array.from({ length: 5 }, async () => {
@@ -117,7 +118,7 @@ describe("after the answer to a revoke", () => {
   it("a new grant opens the score again, although caches still hold the old consent", async () => {
     const { lender, consent_id } = await consentedLender();
     await askScore(lender, request);
-    const stale = await env.KV.list({ prefix: "consent:" });
+    const stale = await env.KV.list({ prefix: "consent/" });
     const kept = await Promise.all(
       stale.keys.map(async ({ name }) => [name, await env.KV.get(name)] as const),
     );
