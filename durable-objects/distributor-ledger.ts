@@ -2,10 +2,16 @@ import { DurableObject } from "cloudflare:workers";
 import schema from "../migrations/distributor-ledger/0001.sql";
 import type { Env } from "../src/env.ts";
 import type { EventEnvelope } from "../src/events/types.ts";
-import type { AcceptInput, AcceptResult, BatchStatus } from "../src/ingestion/types.ts";
+import type {
+  AcceptInput,
+  AcceptResult,
+  BatchKey,
+  BatchRefusal,
+  BatchStatus,
+} from "../src/ingestion/types.ts";
 import { nowMs } from "../src/lib/seams.ts";
 import { keyedHash } from "../src/retailers/blind-index.ts";
-import { acceptBatch } from "./ledger/accept.ts";
+import { acceptBatch, refusalOf } from "./ledger/accept.ts";
 import { type PendingWork, readPendingWork, readStatus, writeScored } from "./ledger/batches.ts";
 import { claimDueEvents, FIRST_LEASE_MS, nextSendMs } from "./ledger/outbox.ts";
 import { type LedgerFigures, type LedgerStatement, readFigures, readStatement } from "./ledger/statement.ts";
@@ -43,6 +49,11 @@ export class DistributorLedger extends DurableObject<Env> {
       this.ctx.waitUntil(this.#send([event]));
     }
     return result;
+  }
+
+  /** Why `accept` would not take this batch at present; null if it would. */
+  refusal(batch: BatchKey): BatchRefusal | null {
+    return refusalOf(this.#sql, batch, nowMs());
   }
 
   /** State of a batch by `bat_` id or X-Batch-ID (lower case); null if this ledger has none such. */

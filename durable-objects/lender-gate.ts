@@ -222,39 +222,24 @@ export class LenderGate extends DurableObject<Env> {
         };
         this.#log(request, now_ms, refusal);
       }
-      const daily = day_free_ms > now_ms;
-      return {
-        kind: "limited",
-        until_ms: score_free_ms,
-        rate: {
-          limit: daily ? limits.score_per_day : limits.score_per_minute,
-          remaining: 0,
-          reset_s: Math.ceil(score_free_ms / 1000),
-        },
-        quota: daily
-          ? {
-              limit: limits.score_per_day,
-              used: this.#day.used(now_ms),
-              resets_at: new Date(day_free_ms).toISOString(),
-            }
-          : null,
-      };
+      return limited(
+        { limit: limits.score_per_minute, free_ms: minute_free_ms },
+        { limit: limits.score_per_day, free_ms: day_free_ms, used: this.#day.used(now_ms) },
+        now_ms,
+      );
     }
     if (request.route !== "lookup") return null;
-    const lookup_free_ms = Math.max(
-      this.#lookup_minute.freeAt(limits.lookup_per_minute, now_ms),
-      this.#lookup_day.freeAt(limits.lookup_per_day, now_ms),
-    );
-    if (lookup_free_ms <= now_ms) return null;
+    const lookup_minute_free_ms = this.#lookup_minute.freeAt(limits.lookup_per_minute, now_ms);
+    const lookup_day_free_ms = this.#lookup_day.freeAt(limits.lookup_per_day, now_ms);
+    if (Math.max(lookup_minute_free_ms, lookup_day_free_ms) <= now_ms) return null;
     // A look-up refused by its own limit counts against the Score limit all the same (api.md §3).
     const refusal = { outcome: "RATE_LIMIT_EXCEEDED", cause: "lookup", counted: true, counted_lookup: false };
     this.#log(request, now_ms, refusal);
-    return {
-      kind: "limited",
-      until_ms: lookup_free_ms,
-      rate: { limit: limits.lookup_per_minute, remaining: 0, reset_s: Math.ceil(lookup_free_ms / 1000) },
-      quota: null,
-    };
+    return limited(
+      { limit: limits.lookup_per_minute, free_ms: lookup_minute_free_ms },
+      { limit: limits.lookup_per_day, free_ms: lookup_day_free_ms, used: this.#lookup_day.used(now_ms) },
+      now_ms,
+    );
   }
 
   #rate(now_ms: number): RateState {
@@ -339,4 +324,22 @@ export class LenderGate extends DurableObject<Env> {
       this.#lookup_day.add(now_ms);
     }
   }
+}
+
+/** The refusal by a pair of windows of which at least one is full; a full day shows as the daily quota. */
+function limited(
+  minute: { limit: number; free_ms: number },
+  day: { limit: number; free_ms: number; used: number },
+  now_ms: number,
+): Admission {
+  const until_ms = Math.max(minute.free_ms, day.free_ms);
+  const daily = day.free_ms > now_ms;
+  return {
+    kind: "limited",
+    until_ms,
+    rate: { limit: daily ? day.limit : minute.limit, remaining: 0, reset_s: Math.ceil(until_ms / 1000) },
+    quota: daily
+      ? { limit: day.limit, used: day.used, resets_at: new Date(day.free_ms).toISOString() }
+      : null,
+  };
 }

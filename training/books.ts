@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
+import type { RetailerRows } from "../scripts/lib/statements.ts";
 import { isoToDay } from "../src/lib/days.ts";
-import type { RetailerRows } from "./statements.ts";
 
 /** One invoice of a book of receivables with its outcome; days since 1970-01-01, money in the book's cents. */
 export interface BookInvoice {

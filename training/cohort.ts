@@ -6,12 +6,13 @@ import { createWriteStream, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import { parseArgs } from "node:util";
+import { statementAt, usualTermsAt } from "../scripts/lib/statements.ts";
 import { dayToIso, isoToDay } from "../src/lib/days.ts";
 import { FEATURE_LIST_VERSION, FEATURE_NAMES, FEATURES } from "../src/scoring/feature-table.ts";
 import { computeFeatures } from "../src/scoring/features.ts";
 import { generateLedger } from "../src/synthetic/kirana.ts";
 import { outcomeOf, WINDOW_DAYS } from "./outcome.ts";
-import { rowsOfLedger, statementAt, usualTermsAt } from "./statements.ts";
+import { rowsOfLedger } from "./statements.ts";
 
 const HELP = `Usage: node training/cohort.ts [options]
 

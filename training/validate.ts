@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { statementAt, usualTermsAt } from "../scripts/lib/statements.ts";
 import { dayToIso, isoToDay } from "../src/lib/days.ts";
 import { compileChampion, scoreStatement } from "../src/scoring/engine.ts";
 import { FEATURE_INDEX } from "../src/scoring/feature-table.ts";
@@ -13,7 +14,6 @@ import type { RiskBand, Scorecard, ScoredCard } from "../src/scoring/types.ts";
 import { type AurocEstimate, compareAuroc } from "./auroc.ts";
 import { type Book, loadHighradius, loadIbm, rowsOfBook } from "./books.ts";
 import { type Outcome, outcomeOf, WINDOW_DAYS } from "./outcome.ts";
-import { statementAt, usualTermsAt } from "./statements.ts";
 
 const HELP = `Usage: node training/validate.ts [options]
 

@@ -4,6 +4,8 @@ import type {
   AcceptInput,
   AcceptResult,
   BatchAnswer,
+  BatchKey,
+  BatchRefusal,
   InvoiceRow,
   PaymentRow,
   QuarantineRow,
@@ -43,7 +45,7 @@ export function acceptBatch(
   hashValue: (value: string) => string,
 ): Acceptance {
   const now_ms = nowMs();
-  const refusal = refuse(sql, input, now_ms);
+  const refusal = refusalOf(sql, input, now_ms);
   if (refusal) return { result: refusal, event: null };
 
   const { next: batch_no } = sql
@@ -118,7 +120,7 @@ export function acceptBatch(
 }
 
 /** The first answer to a known batch id, or how long to wait for the hourly limit; null if the batch may come in. */
-function refuse(sql: SqlStorage, input: AcceptInput, now_ms: number): AcceptResult | null {
+export function refusalOf(sql: SqlStorage, input: BatchKey, now_ms: number): BatchRefusal | null {
   const [known] = sql
     .exec<{
       batch_id: string;

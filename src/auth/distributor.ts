@@ -52,8 +52,7 @@ export async function authenticateDistributor(
   if (!certificate.ok) throw refused(c, "CERTIFICATE_INVALID", certificate.cause);
   const { distributor, signing_keys } = await lookUp(c, certificate.fingerprint);
   c.get("log").distributor_id = distributor.distributor_id;
-  const body = signed ? await readBody(c.req.raw) : new Uint8Array(0);
-  if (signed) await checkSignature(c, signing_keys, body);
+  const body = signed ? await readSigned(c, signing_keys) : new Uint8Array(0);
   const client = c.req.header("x-client-id");
   if (client !== undefined && client !== distributor.distributor_id)
     throw new AppError("DISTRIBUTOR_MISMATCH");
@@ -104,17 +103,16 @@ function signingKeys(env: Env, found: DistributorCredentials): Promise<CryptoKey
   );
 }
 
-async function checkSignature(
-  c: AppContext,
-  keys: CryptoKey[],
-  body: Uint8Array<ArrayBuffer>,
-): Promise<void> {
+/** The raw body, its signature verified. A signature that cannot be one is refused before the body is read. */
+async function readSigned(c: AppContext, keys: CryptoKey[]): Promise<Uint8Array<ArrayBuffer>> {
   const given = c.req.header("x-payload-signature") ?? "";
   if (!/^[0-9a-f]{64}$/i.test(given)) {
     throw refused(c, "SIGNATURE_INVALID", given === "" ? "signature_missing" : "signature_malformed");
   }
   const signature = fromHex(given);
+  const body = await readBody(c.req.raw);
   // subtle.verify compares in constant time; in an overlap two secrets are valid.
   const matches = await Promise.all(keys.map((key) => crypto.subtle.verify("HMAC", key, signature, body)));
   if (!matches.includes(true)) throw refused(c, "SIGNATURE_INVALID", "signature_mismatch");
+  return body;
 }

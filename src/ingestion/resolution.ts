@@ -1,7 +1,7 @@
 import { drizzle } from "drizzle-orm/d1";
 import { moveConsentsStatements } from "../consent/lookup.ts";
 import type { Env } from "../env.ts";
-import { unavailable } from "../http/errors.ts";
+import { AppError, unavailable } from "../http/errors.ts";
 import { newId } from "../lib/seams.ts";
 import { type Identity, isSettled, planIdentities } from "../retailers/identity.ts";
 import {
@@ -34,18 +34,21 @@ export interface Resolution {
 /**
  * Finds or makes the retailer of each (distinct) identity, notes the relationship with the distributor, and merges
  * provisional retailers into those of GSTINs: identifiers, relationships and consents in one D1 batch. One round
- * trip when all is known, two when something is new. Concurrent batches converge on the same retailers. Throws
+ * trip when all is known, two when something is new. Concurrent batches converge on the same retailers.
+ * `beforeWriting` is called once if something is to be written; an AppError it throws stops that. Throws
  * SERVICE_UNAVAILABLE if D1 fails; what was written till then is whole and will be found next time.
  */
 export async function resolveRetailers(
   env: Env,
   distributor_id: string,
   identities: readonly Identity[],
+  beforeWriting: () => Promise<void>,
 ): Promise<Resolution> {
   if (identities.length === 0) return { retailer_ids: [], conflicts: [], aliases: [], verified: [] };
   try {
-    return await settle(env, distributor_id, identities);
+    return await settle(env, distributor_id, identities, beforeWriting);
   } catch (cause) {
+    if (cause instanceof AppError) throw cause;
     throw unavailable(cause);
   }
 }
@@ -54,6 +57,7 @@ async function settle(
   env: Env,
   distributor_id: string,
   identities: readonly Identity[],
+  beforeWriting: () => Promise<void>,
 ): Promise<Resolution> {
   const db = drizzle(env.DB);
   const gstins = distinct(identities.map((identity) => identity.gstin_index));
@@ -73,6 +77,7 @@ async function settle(
       const verified = retailer_ids.map((id) => id !== null && facts.verified.has(id));
       return { retailer_ids, conflicts, aliases: facts.aliases, verified };
     }
+    if (round === 0) await beforeWriting();
     const merges = plan.changes.merges.slice(0, MERGES_PER_ROUND);
     const [first, ...rest] = [
       ...identityWrites(db, distributor_id, plan.changes),

@@ -78,8 +78,13 @@ mount(
 );
 
 async function postBatch(c: AppContext): Promise<Response> {
-  const { distributor, body } = await authenticateDistributor(c, { signed: true });
-  if (!isJsonContentType(c.req.header("content-type"))) throw new AppError("UNSUPPORTED_MEDIA_TYPE");
+  const is_json = isJsonContentType(c.req.header("content-type"));
+  const { distributor, body } = await authenticateDistributor(c, { signed: true }).catch((cause: unknown) => {
+    // A body too large to be read has no signature to check, but its media type still comes first (api.md §1).
+    const too_large = cause instanceof AppError && cause.code === "PAYLOAD_TOO_LARGE";
+    throw too_large && !is_json ? new AppError("UNSUPPORTED_MEDIA_TYPE") : cause;
+  });
+  if (!is_json) throw new AppError("UNSUPPORTED_MEDIA_TYPE");
   const headers = parseWith(batchHeaders, {
     "X-ERP-Type": c.req.header("x-erp-type"),
     "X-Batch-ID": c.req.header("x-batch-id"),

@@ -25,6 +25,8 @@ import type {
   AcceptInput,
   AcceptResult,
   BatchAnswer,
+  BatchKey,
+  BatchRefusal,
   BatchStatus,
   FlagRow,
   InvoiceRow,
@@ -67,23 +69,32 @@ export async function ingestBatch(
   if (records_sent > MAX_RECORDS) throw new AppError("BATCH_TOO_LARGE");
 
   const checked = checkRecords(invoices, payments, distributor);
+  const { distributor_id } = distributor;
+  const key: BatchKey = {
+    external_batch_id: request.external_batch_id,
+    payload_sha256: request.payload_sha256,
+    batches_per_hour: distributor.batches_per_hour,
+  };
+  // New retailers and merges are written before the ledger decides, so it is asked first whether it would refuse.
+  const stopIfRefused = async () => {
+    const refusal = await callLedger(env, distributor_id, async (ledger) => ledger.refusal(key));
+    if (refusal) throw refused(refusal);
+  };
   const input: AcceptInput = {
-    distributor_id: distributor.distributor_id,
+    ...key,
+    distributor_id,
     registered_erp_type: distributor.erp_type,
     erp_type: request.erp_type,
-    external_batch_id: request.external_batch_id,
     batch_seq: request.batch_seq,
-    payload_sha256: request.payload_sha256,
     sync_from_ms,
     sync_to_ms,
-    batches_per_hour: distributor.batches_per_hour,
     records_sent,
-    ...(await pseudonymousRows(env, config, distributor.distributor_id, checked)),
+    ...(await pseudonymousRows(env, config, distributor_id, checked, stopIfRefused)),
   };
-  const answer = answerOf(
-    await callLedger(env, distributor.distributor_id, async (ledger) => ledger.accept(input)),
-  );
-  if (answer.status === "processing") await noteSync(env, distributor.distributor_id, sync_to_ms);
+  const result: AcceptResult = await callLedger(env, distributor_id, async (ledger) => ledger.accept(input));
+  if (result.kind !== "accepted") throw refused(result);
+  const { answer } = result;
+  if (answer.status === "processing") await noteSync(env, distributor_id, sync_to_ms);
   return answer;
 }
 
@@ -130,9 +141,10 @@ async function pseudonymousRows(
   config: Config,
   distributor_id: string,
   { invoices, payments, rejected }: CheckedBatch,
+  beforeWriting: () => Promise<void>,
 ) {
   const { identities, positions } = pseudonymise(config, invoices);
-  const resolution = await resolveRetailers(env, distributor_id, identities);
+  const resolution = await resolveRetailers(env, distributor_id, identities, beforeWriting);
   const invoice_rows: InvoiceRow[] = [];
   const flag_rows: FlagRow[] = [];
   let invoices_identified = 0;
@@ -202,20 +214,15 @@ async function callLedger<T>(
   }
 }
 
-function answerOf(result: AcceptResult): BatchAnswer {
-  switch (result.kind) {
-    case "accepted":
-      return result.answer;
-    case "duplicate":
-      throw new AppError("BATCH_ALREADY_PROCESSED", {
-        members: { original: result.original, payload_matches: result.payload_matches },
-      });
-    case "limited":
-      throw new AppError("RATE_LIMIT_EXCEEDED", {
-        detail: "This distributor has sent as many batches as it may in an hour.",
-        headers: { "Retry-After": String(result.retry_after_s) },
-      });
+function refused(refusal: BatchRefusal): AppError {
+  if (refusal.kind === "duplicate") {
+    const { original, payload_matches } = refusal;
+    return new AppError("BATCH_ALREADY_PROCESSED", { members: { original, payload_matches } });
   }
+  return new AppError("RATE_LIMIT_EXCEEDED", {
+    detail: "This distributor has sent as many batches as it may in an hour.",
+    headers: { "Retry-After": String(refusal.retry_after_s) },
+  });
 }
 
 /** Moves freshness. The batch is in the ledger already, so a failure here is left to the pipeline to heal. */

@@ -78,6 +78,9 @@ export interface AcceptInput {
   aliases: string;
 }
 
+/** By what a ledger knows whether it will take a batch. */
+export type BatchKey = Pick<AcceptInput, "external_batch_id" | "payload_sha256" | "batches_per_hour">;
+
 /** The 202 answer of POST /v1/ingest/batch. */
 export interface BatchAnswer {
   batch_id: string;
@@ -87,10 +90,10 @@ export interface BatchAnswer {
   status: "processing" | "held";
 }
 
-export type AcceptResult =
-  | { kind: "accepted"; answer: BatchAnswer }
+export type BatchRefusal =
   | { kind: "duplicate"; original: BatchAnswer; payload_matches: boolean }
   | { kind: "limited"; retry_after_s: number };
+export type AcceptResult = { kind: "accepted"; answer: BatchAnswer } | BatchRefusal;
 
 /** The answer of GET /v1/ingest/batch/{batch_id}/status. */
 export interface BatchStatus {

@@ -124,7 +124,8 @@ export function creationWrites(db: DrizzleD1Database, creations: IdentityChanges
 
 /**
  * Statements that write a plan's creations, links and relations (merges apart: `mergeWrites`). What refers to a
- * retailer that lost the race for its identifier is left out.
+ * retailer that lost the race for its identifier is left out, and so is a link of a phone that has got a provisional
+ * retailer meanwhile: the next plan merges it.
  */
 export function identityWrites(db: DrizzleD1Database, distributor_id: string, changes: IdentityChanges) {
   const now = nowIso();
@@ -138,7 +139,10 @@ export function identityWrites(db: DrizzleD1Database, distributor_id: string, ch
         .insert(retailerIdentifiers)
         .select(
           sql`SELECT 'phone', value->>0, value->>1, ${KEY_IDS.phone}, ${now} FROM json_each(${rows})
-            WHERE EXISTS (SELECT 1 FROM ${retailers} r WHERE r.retailer_id = value->>1)`,
+            WHERE EXISTS (SELECT 1 FROM ${retailers} r WHERE r.retailer_id = value->>1)
+              AND NOT EXISTS (SELECT 1 FROM ${retailerIdentifiers} i
+                INNER JOIN ${retailers} p ON p.retailer_id = i.retailer_id
+                WHERE i.kind = 'phone' AND i.blind_index = value->>0 AND p.provisional = 1)`,
         )
         .onConflictDoNothing(),
     );

@@ -97,7 +97,8 @@ export function planIdentities(
         if (other.provisional) changes.merges.push({ from: other.retailer_id, into: owner.retailer_id });
       }
     }
-    if (others.length === names.length) {
+    // The merge brings the phone along: linked before it, the phone would name two retailers till then.
+    if (rivals.length === names.length) {
       changes.links.push({ phone_index, retailer_id: owner.retailer_id });
     }
     phones.set(phone_index, [...rivals, owner]);

@@ -6,11 +6,10 @@ import { AppError, unavailable } from "../http/errors.ts";
 import type { Language } from "../http/language.ts";
 import type { Purpose } from "../http/schemas.ts";
 import { utf8 } from "../lib/bytes.ts";
-import { dayToIso, istDay } from "../lib/days.ts";
+import { istDay } from "../lib/days.ts";
 import { newUuid, nowMs } from "../lib/seams.ts";
 import { applyFreshness } from "../scoring/freshness.ts";
-import { requestedLimit } from "../scoring/limit.ts";
-import { reasonTexts } from "../scoring/reason-table.ts";
+import { cardFields, type ServableCard } from "./card-fields.ts";
 import type { ScoreAnswer, ScoreRequest } from "./schemas.ts";
 import type { ServedScore } from "./types.ts";
 
@@ -19,9 +18,6 @@ export function freshnessDays(newest_sync_to: string | null): number {
   if (newest_sync_to === null) return Number.MAX_SAFE_INTEGER;
   return Math.max(0, istDay(nowMs()) - istDay(Date.parse(newest_sync_to)));
 }
-
-/** A score that may be given out. */
-export type ServableCard = Extract<ServedScore["card"], { status: "scored" }>;
 
 /**
  * The card as it may be disclosed today: freshness applied. Throws DATA_INSUFFICIENT for too little or too old data, SERVICE_UNAVAILABLE if it cannot be explained.
@@ -56,48 +52,16 @@ export async function scoreAnswerBody(
   },
 ): Promise<string> {
   const { request, consent, score, card } = input;
-  const requested =
-    request.requested_limit_inr === undefined ? undefined : requestedLimit(card, request.requested_limit_inr);
-  const warnings =
-    requested && !requested.within_ceiling
-      ? [...card.warnings, "limit_capped_to_gmv_ceiling"]
-      : card.warnings;
   const answer: ScoreAnswer = {
     retailer_id: consent.retailer_id,
     score_id: score.score_id,
-    altscore: card.altscore,
-    risk_band: card.risk_band,
-    probability_of_default: card.probability_of_default,
-    pd_horizon_days: 90,
-    recommended_limit_inr: card.recommended_limit_inr,
-    limit_source: card.limit_source,
-    gmv_6m_trailing_inr: card.gmv_6m_trailing_inr,
-    ...(requested ? { requested_limit: requested } : {}),
-    reason_codes: card.reasons.map(({ code, direction, rank }) => {
-      const { label_en, label_hi } = reasonTexts(code);
-      return {
-        code,
-        direction,
-        rank,
-        label: input.language === "hi" ? label_hi : label_en,
-        label_en,
-        label_hi,
-      };
+    ...cardFields(card, {
+      language: input.language,
+      freshness_days: input.freshness_days,
+      score_version: score.score_version,
+      requested_limit_inr: request.requested_limit_inr,
     }),
-    data_freshness_days: input.freshness_days,
-    completeness_score: card.completeness.score,
-    completeness: card.completeness,
-    low_confidence: card.low_confidence,
-    cold_start: card.cold_start,
-    anomaly_flag: card.anomaly_flag,
-    single_distributor: card.single_distributor,
-    ceiling_applied: card.ceiling_applied,
-    scoring_route: card.route,
-    warnings,
-    score_version: score.score_version,
     scored_at: score.scored_at,
-    data_as_of: dayToIso(card.as_of_day),
-    feature_snapshot_hash: card.feature_snapshot_hash,
     consent: { consent_id: consent.consent_id, purpose: request.purpose, expires_at: consent.expires_at },
     receipt: await signReceipt(env, {
       iss: "altscore.in",

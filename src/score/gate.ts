@@ -45,7 +45,8 @@ export function newAdmissionRequest(
     route,
     client_id: principal.client_id,
     jti: principal.jti,
-    request_id: c.get("request_id"),
+    // A UUID is the same in either case (RFC 9562 §4).
+    request_id: c.get("request_id").toLowerCase(),
     retailer_id: null,
     purpose: null,
     consent: null,

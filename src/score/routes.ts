@@ -69,15 +69,10 @@ async function prepareScore(call: Call, request: ScoreRequest): Promise<string> 
   const { c, request: admission } = call;
   const { retailer_id, purpose } = request;
   Object.assign(admission, { retailer_id, purpose });
-  const [found, early] = await Promise.all([
-    lookUpConsent(call, retailer_id),
-    findLatestScore(c.env, retailer_id),
-  ]);
-  const consent = requireConsent(call, found);
+  // The score is read only under a consent: how long a refusal takes must not tell whether there is one.
+  const consent = requireConsent(call, await lookUpConsent(call, retailer_id));
   if (!consent.purposes.includes(purpose)) throw new AppError("SCOPE_MISMATCH");
-  // The id may be one that was merged into another since the lender learnt it.
-  const score =
-    consent.retailer_id === retailer_id ? early : await findLatestScore(c.env, consent.retailer_id);
+  const score = await findLatestScore(c.env, consent.retailer_id);
   const { card, score: served, freshness_days } = await servable(call, score);
   return scoreAnswerBody(c.env, {
     lender_id: call.lender_id,

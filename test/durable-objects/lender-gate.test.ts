@@ -108,6 +108,21 @@ describe("the lender gate counts", () => {
     expect(await gate.admit(call())).toMatchObject({ kind: "admitted", rate: { remaining: 78 } });
   });
 
+  it("gives the daily quota of look-ups when that is what is used up", async () => {
+    await gate.setLimits({
+      score_per_minute: 100,
+      score_per_day: 5000,
+      lookup_per_minute: 20,
+      lookup_per_day: 3,
+    });
+    for (let i = 0; i < 3; i++) expect((await gate.admit(call({ route: "lookup" }))).kind).toBe("admitted");
+    expect(await gate.admit(call({ route: "lookup" }))).toMatchObject({
+      kind: "limited",
+      rate: { limit: 3, remaining: 0 },
+      quota: { limit: 3, used: 3, resets_at: "2026-11-21T12:00:00.000Z" },
+    });
+  });
+
   it("does not forget what it admitted when the clock steps back", async () => {
     for (let i = 0; i < 100; i++) await gate.admit(call());
     vi.setSystemTime(NOON_MS - 3_600_000);

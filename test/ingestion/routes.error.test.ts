@@ -29,6 +29,15 @@ describe("a request that is not a batch", () => {
     expect(await refusal(response)).toMatchObject({ status: 413, code: "PAYLOAD_TOO_LARGE" });
   });
 
+  it("over 2 MiB without JSON as its media type is 415, unsigned it is 401", async () => {
+    const distributor = await newDistributor();
+    const big = " ".repeat(2 * 1024 * 1024 + 1);
+    const text = await post(distributor, big, { "Content-Type": "text/plain" });
+    expect(await refusal(text)).toMatchObject({ status: 415, code: "UNSUPPORTED_MEDIA_TYPE" });
+    const unsigned = await post(distributor, big, { "X-Payload-Signature": "" });
+    expect(await refusal(unsigned)).toMatchObject({ status: 401, code: "SIGNATURE_INVALID" });
+  });
+
   it.each(["", "{", "[]", "null", "42", '"text"', "[".repeat(100_000)])("%.20s is 400", async (body) => {
     const response = await post(await newDistributor(), body);
     expect(await refusal(response)).toMatchObject({ status: 400, code: "INVALID_REQUEST" });
@@ -108,6 +117,34 @@ describe("the hourly limit", () => {
     );
     expect(responses.filter((response) => response.status === 202)).toHaveLength(10);
     expect(responses.filter((response) => response.status === 429)).toHaveLength(20);
+  });
+});
+
+describe("a batch that is refused", () => {
+  const named = (number: number, phone: string) => [
+    invoice({ invoice_id: newUuid(), retailer_gst: gstinOf(number), retailer_phone: phone }),
+  ];
+  const counts = () =>
+    env.DB.prepare(
+      `SELECT (SELECT count(*) FROM retailers) AS retailers, (SELECT count(*) FROM retailer_identifiers) AS names,
+         (SELECT count(*) FROM retailers WHERE merged_into IS NOT NULL) AS merged`,
+    ).first();
+
+  it("makes and merges no retailers: neither with 409 nor with 429", async () => {
+    const distributor = await newDistributor("tally_prime", { batches_per_hour: 1 });
+    const headers = { "X-Batch-ID": newUuid() };
+    const phone_alone = invoice({ retailer_gst: null, retailer_phone: "9000000071" });
+    expect((await post(distributor, batchOf(distributor, [phone_alone]), headers)).status).toBe(202);
+    const before = await counts();
+    const other = batchOf(distributor, named(71, "9000000071"));
+    const again = await post(distributor, other, headers);
+    expect(await again.json()).toMatchObject({
+      status: 409,
+      original: { accepted: 1 },
+      payload_matches: false,
+    });
+    expect(await refusal(await post(distributor, other))).toMatchObject({ status: 429 });
+    expect(await counts()).toEqual(before);
   });
 });
 

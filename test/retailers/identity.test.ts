@@ -71,6 +71,15 @@ describe("a GSTIN with a phone", () => {
     expect(result.conflicts).toEqual([false]);
   });
 
+  it.each([
+    ["known", { g: known("R") }],
+    ["new", {}],
+  ])("whose retailer is %s leaves the phone to the merge, so that it never names both", (_, gstins) => {
+    const result = plan([id("g", "p")], snapshot(gstins, { p: [known("P", true)] }));
+    expect(result.changes.links).toEqual([]);
+    expect(isSettled(result)).toBe(false);
+  });
+
   it("absorbs the phone's provisional retailer", () => {
     const facts = snapshot({ g: known("R") }, { p: [known("P", true)] });
     const result = plan([id("g", "p"), id(null, "p")], facts);
@@ -82,7 +91,6 @@ describe("a GSTIN with a phone", () => {
   it("waits with the absorbing until its own retailer is known to exist", () => {
     const result = plan([id("g", "p")], snapshot({}, { p: [known("P", true)] }));
     expect(result.changes.merges).toEqual([]);
-    expect(result.changes.links).toEqual([{ phone_index: "p", retailer_id: "new-1" }]);
     expect(isSettled(result)).toBe(false);
   });
 

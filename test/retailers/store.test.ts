@@ -23,7 +23,7 @@ const index = () => randomHex(32);
 const DISTRIBUTOR = newDistributorId();
 
 async function resolve(identities: Identity[], distributor_id = DISTRIBUTOR) {
-  return resolveRetailers(env, distributor_id, identities);
+  return resolveRetailers(env, distributor_id, identities, async () => {});
 }
 async function resolveOne(gstin_index: string | null, phone_index: string | null, distributor_id?: string) {
   const { retailer_ids } = await resolve([{ gstin_index, phone_index }], distributor_id);

@@ -101,6 +101,10 @@ describe("POST /v1/score", () => {
     expect(again.headers.get("idempotent-replayed")).toBe("true");
     expect(again.headers.get("x-ratelimit-remaining")).toBe(first.headers.get("x-ratelimit-remaining"));
     expect(await again.text()).toBe(await first.text());
+    const upper_case = { "X-Request-ID": headers["X-Request-ID"].toUpperCase() };
+    expect((await askScore(scene.lender, request, upper_case)).headers.get("idempotent-replayed")).toBe(
+      "true",
+    );
   });
 
   it("gives 20 twins of one request id one and the same answer", async () => {

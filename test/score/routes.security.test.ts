@@ -38,6 +38,17 @@ async function consentedLender(over: { expires_at?: string } = {}) {
   return { lender, consent_id };
 }
 
+/** POST /v1/score straight into the application, with some of its bindings replaced. */
+async function askWith(
+  bindings: Partial<Record<keyof Env, unknown>>,
+  lender = scene.lender,
+  body = request,
+): Promise<Response> {
+  const init = { method: "POST", headers: await bearerHeaders(lender), body: JSON.stringify(body) };
+  const changed = { ...env, ...bindings } as Env;
+  return app.fetch(new Request("https://api.altscore.in/v1/score", init), changed, createExecutionContext());
+}
+
 describe("one 403 for every reason a lender may not see", () => {
   it("unknown retailer, no consent, other lender's consent, revoked and expired look the same", async () => {
     const { lender: revoked, consent_id } = await consentedLender();
@@ -63,6 +74,23 @@ describe("one 403 for every reason a lender may not see", () => {
         headers: { ...seen[0]?.headers, "x-ratelimit-limit": "" },
       });
     }
+  });
+
+  it("does not wait for the score, so that the time taken does not tell whether there is one", async () => {
+    const stranger = await seedLender();
+    const score = Promise.withResolvers<null>();
+    const KV = {
+      get: async (key: string, type: "json") =>
+        key.startsWith("score:") ? score.promise : env.KV.get(key, type),
+      put: async (key: string, value: string) => env.KV.put(key, value),
+      delete: async (key: string) => env.KV.delete(key),
+    };
+    const late = new Promise((resolve) => setTimeout(resolve, 3000, "still waiting for the score"));
+    const refusal = askWith({ KV }, stranger, { ...request, retailer_id: newId("ret") });
+    const first = await Promise.race([refusal, late]);
+    score.resolve(null);
+    expect(first).toMatchObject({ status: 403 });
+    expect(await codeOf(await refusal)).toBe("CONSENT_NOT_GRANTED");
   });
 });
 
@@ -186,15 +214,6 @@ describe("a store that fails gives 503 and no score", () => {
     withSession: failing("D1"),
     exec: failing("D1"),
   };
-
-  async function askWith(
-    bindings: Partial<Record<keyof Env, unknown>>,
-    lender = scene.lender,
-  ): Promise<Response> {
-    const init = { method: "POST", headers: await bearerHeaders(lender), body: JSON.stringify(request) };
-    const broken = { ...env, ...bindings } as Env;
-    return app.fetch(new Request("https://api.altscore.in/v1/score", init), broken, createExecutionContext());
-  }
 
   it("the gate", async () => {
     const response = await askWith({ LENDER_GATE: brokenGate });

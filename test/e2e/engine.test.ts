@@ -1,0 +1,452 @@
+import { type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, describe, expect, it } from "vitest";
+import { COMMANDS } from "../../scripts/engine/commands.ts";
+import { CsvSplitter, csvCell } from "../../scripts/lib/csv.ts";
+import { PROJECT_ROOT } from "../../scripts/runtime/layout.ts";
+import { dayToIso, isoToDay } from "../../src/lib/days.ts";
+import { FEATURE_NAMES } from "../../src/scoring/feature-table.ts";
+import { modelText } from "../scoring/model-builder.ts";
+import { newStateDir } from "./support/server.ts";
+
+const folder = newStateDir();
+afterAll(() => folder.remove());
+
+function engine(...args: string[]): SpawnSyncReturns<string> {
+  const options = { cwd: PROJECT_ROOT, encoding: "utf8", maxBuffer: 1 << 26 } as const;
+  return spawnSync(process.execPath, ["scripts/engine.ts", ...args], options);
+}
+
+let files = 0;
+/** Writes a file and returns its path. */
+function file(text: string | Uint8Array, name = "file.csv"): string {
+  const path = join(folder.dir, `${++files}-${name}`);
+  writeFileSync(path, text);
+  return path;
+}
+
+/** The records of a CSV text. */
+function records(text: string): Record<string, string>[] {
+  const splitter = new CsvSplitter();
+  const [header, ...rows] = [...splitter.push(text), ...splitter.end()];
+  return rows.map(({ cells }) => Object.fromEntries(header!.cells.map((name, i) => [name, cells[i]!])));
+}
+
+const INVOICE_HEADER =
+  "retailer_id,distributor_id,invoice_id,invoice_date,due_date,amount_inr,is_return,original_invoice_id,disputed";
+const PAYMENT_HEADER =
+  "payment_id,distributor_id,invoice_id,paid_date,amount_paid_inr,payment_method,bounced";
+const invoices = (...rows: string[]): string => file([INVOICE_HEADER, ...rows, ""].join("\n"), "I.csv");
+const payments = (...rows: string[]): string => file([PAYMENT_HEADER, ...rows, ""].join("\n"), "P.csv");
+
+/** Margin 0.25 for x under 1 or missing, else -0.5. */
+const STUMP = file(
+  modelText(
+    ["x", "y"],
+    [
+      {
+        feature: 0,
+        threshold: 1,
+        default_left: true,
+        left: { leaf: 0.25, cover: 2 },
+        right: { leaf: -0.5, cover: 1 },
+      },
+    ],
+  ),
+  "stump.json",
+);
+
+describe("npm run engine -- model", () => {
+  it("gives margin, probability, bias and a SHAP value for every feature of the model", () => {
+    const rows = file('note,y,x\r\n"a ""b"", c",7,0.5\r\n,,\r\n,1e0,+1\r\n');
+    const result = engine("model", "--model", STUMP, "--rows", rows);
+    expect(result).toMatchObject({ status: 0, stderr: "" });
+    expect(result.stdout.split("\n")[0]).toBe("margin,probability,bias,shap_x,shap_y");
+    const [low, missing, high] = records(result.stdout.trim());
+    // The mean of the tree is (2 * 0.25 - 0.5) / 3 = 0.
+    expect(low).toMatchObject({ margin: "0.25", bias: "0", shap_x: "0.25", shap_y: "0" });
+    expect(missing).toEqual(low);
+    expect(high).toMatchObject({ margin: "-0.5", shap_x: "-0.5" });
+    expect(Number(high!.probability)).toBeCloseTo(1 / (1 + Math.exp(0.5)), 15);
+  });
+
+  it("takes an empty line of a table of one column for a missing value", () => {
+    const model = file(modelText(["x"], [{ leaf: 0.5, cover: 1 }]), "leaf.json");
+    expect(records(engine("model", "--model", model, "--rows", file("x\n\n3\n")).stdout.trim())).toHaveLength(
+      2,
+    );
+  });
+
+  const shared = join(PROJECT_ROOT, "..", "shared", "data", "model");
+  it.skipIf(!existsSync(shared))(
+    "equals XGBoost's own answers: margin to the bit, probability to 1e-7, SHAP to 1e-5 (skipped where ../shared/data is absent)",
+    () => {
+      const vectors = join(shared, "xgb_150x4_vectors.csv");
+      const result = engine("model", "--model", join(shared, "xgb_150x4.json"), "--rows", vectors);
+      expect(result).toMatchObject({ status: 0, stderr: "" });
+      const expected = records(readFileSync(vectors, "utf8").trim());
+      const got = records(result.stdout.trim());
+      expect(got).toHaveLength(expected.length);
+      expected.forEach((row, i) => {
+        expect(Number(got[i]!.margin)).toBe(Math.fround(Number(row.margin)));
+        expect(Math.abs(Number(got[i]!.probability) - Number(row.prob))).toBeLessThanOrEqual(1e-7);
+        for (const [name, value] of Object.entries(row)) {
+          if (!name.startsWith("shap_")) continue;
+          const own = name === "shap_bias" ? got[i]!.bias : got[i]![name];
+          expect(Math.abs(Number(own) - Number(value))).toBeLessThanOrEqual(1e-5);
+        }
+      });
+    },
+  );
+
+  it("prints nothing when any row is refused, and says where on stderr", () => {
+    const rows = file("x,y\n1,2\n3,NaN\n");
+    const result = engine("model", "--model", STUMP, "--rows", rows);
+    expect(result).toMatchObject({ status: 1, stdout: "" });
+    expect(result.stderr).toBe(`${rows}: row 3, column y: "NaN" is not a number\n`);
+  });
+
+  it.each([
+    ["x,y\n1,Infinity\n", 'row 2, column y: "Infinity" is not a number'],
+    ["x,y\n1,0x10\n", 'row 2, column y: "0x10" is not a number'],
+    ["x,y\n1,\n 2,3\n", 'row 3, column x: " 2" is not a number'],
+    ["x,y\n1e39,3\n", 'row 2, column x: "1e39" does not fit a 32-bit float'],
+    ["x,z\n1,2\n", "row 1: the column is missing: y"],
+    ["x,y,x\n1,2,3\n", 'row 1: the column "x" is there twice'],
+    ["x,y\n1,2\n\n1\n", "row 4 has 1 cells, the header 2"],
+    ['x,y\n1,"2\n', "a quote is left open in row 2"],
+    ['x,y\n1,2"3\n', "row 2 has a quote inside a field"],
+    ['x,y\n1,"2"3\n', "row 2 has text after a closing quote"],
+    ["", "the file is empty"],
+    [Uint8Array.of(0x78, 0x2c, 0x79, 0x0a, 0xff), "the text is not UTF-8"],
+  ])("refuses the rows %j", async (text, message) => {
+    const rows = file(text);
+    await expect(COMMANDS.model!.run({ model: STUMP, rows })).rejects.toThrow(message);
+  });
+
+  it.each([
+    ["{", "the model is not JSON"],
+    ["[]", "not an XGBoost JSON model"],
+    [modelText(["x"], [{ leaf: 1, cover: 1 }], (m) => (m.learner.gradient_booster.name = "dart")), "dart"],
+    [modelText(["x", "x"], [{ leaf: 1, cover: 1 }]), "twice"],
+    [
+      modelText(["x"], [{ leaf: 1, cover: 1 }]).replace('"split_conditions":[1]', '"split_conditions":[NaN]'),
+      "NaN",
+    ],
+  ])("refuses the model %j", async (text, message) => {
+    const model = file(text, "model.json");
+    await expect(COMMANDS.model!.run({ model, rows: file("x\n1\n") })).rejects.toThrow(message);
+    await expect(COMMANDS.model!.run({ model, rows: file("x\n1\n") })).rejects.toThrow(model);
+  });
+
+  it("refuses a file that is not there", async () => {
+    const missing = join(folder.dir, "missing.csv");
+    await expect(COMMANDS.model!.run({ model: STUMP, rows: missing })).rejects.toThrow(`no file ${missing}`);
+    await expect(COMMANDS.model!.run({ model: missing, rows: missing })).rejects.toThrow(
+      `no file ${missing}`,
+    );
+    await expect(COMMANDS.model!.run({ model: STUMP, rows: folder.dir })).rejects.toThrow("is a folder");
+  });
+});
+
+/** Two shops of two distributors on 2026-03-31; shop B's id needs quoting, d2 never states a due day. */
+const BOOK = [
+  "--invoices",
+  invoices(
+    "A,d1,i1,2026-01-01,2026-01-16,1000.00,,,",
+    "A,d1,i2,2026-02-01,2026-02-16,3000.50,false,,true",
+    "A,d1,i3,2026-03-01,,500,,,",
+    "A,d1,n1,2026-02-20,,1000.50,True,i2,",
+    // After the as-of day: not there, and no vote for the usual term.
+    "A,d1,i4,2026-04-01,2026-04-08,100,,,",
+    "A,d1,i5,2026-04-02,2026-04-09,100,,,",
+    "A,d1,i6,2026-04-03,2026-04-10,100,,,",
+    '"B, and ""sons""",d2,i1,2026-02-01,,800,,,',
+    "late,d1,x1,2026-05-01,2026-06-01,100,,,",
+    "old,d1,x2,2020-05-01,2020-05-16,100,,,",
+  ),
+  "--payments",
+  payments(
+    "p1,d1,i1,2026-01-20,400,UPI,false",
+    "p2,d1,i1,2026-01-26,600,cheque,",
+    "p3,d1,i2,2026-02-18,2000,NEFT,true",
+    "p4,d1,i2,2026-02-21,2000,,",
+    "p1,d2,i1,2026-03-13,800,cash,",
+    "p5,d1,i3,2026-04-05,500,UPI,",
+  ),
+  "--as-of",
+  "2026-03-31",
+];
+
+describe("npm run engine -- features", () => {
+  const result = engine("features", ...BOOK);
+  const [a, b] = records(result.stdout.trim());
+
+  it("prints the 42 features in their order, one row for every retailer with an invoice in the window", () => {
+    expect(result).toMatchObject({ status: 0, stderr: "" });
+    expect(result.stdout.split("\n")[0]).toBe(["retailer_id", ...FEATURE_NAMES].join(","));
+    expect(records(result.stdout.trim()).map((row) => row.retailer_id)).toEqual(["A", 'B, and "sons"']);
+  });
+
+  it("gives the values worked out by hand", () => {
+    // i1 is settled on Jan 26, 10 days late, with two payments; i2 by credit note and payment on Feb 21, 5 days late;
+    // i3 falls due 15 days after March 1, d1's usual term by the end of March, and is open: 15 days late.
+    expect(a).toMatchObject({
+      avg_payment_delay_days: "10",
+      wavg_delay_180: String((10 * 100_000 + 5 * 300_050 + 15 * 50_000) / 450_050),
+      max_delay_180: "15",
+      zero_delay_rate: "0",
+      late15_share_180: String(1 / 3),
+      partial_payment_freq: String(1 / 3),
+      partial_payment_ratio: "1",
+      overdue_share: "1",
+      oldest_overdue_days: "15",
+      bounce_rate_180: "0.25",
+      order_gap_median_days: "29.5",
+      order_gap_cv: "",
+      return_freq_pct: String(100 / 3),
+      distributor_count: "1",
+      distributor_tenure_months: "2",
+      dispute_rate: String(1 / 3),
+      recency_days: "30",
+      croston_demand_rate: "",
+    });
+    expect(Number(a!.delay_std_180)).toBeCloseTo(Math.sqrt(50 / 3), 12);
+    // d2 states no term: 30 days. Due March 3, paid on March 13, matched to d2's own invoice i1.
+    expect(b).toMatchObject({ avg_payment_delay_days: "10", overdue_share: "0", bounce_rate_180: "0" });
+  });
+
+  it("does not show the order of the files' rows", () => {
+    const turned = (path: string): string => {
+      const [header, ...rows] = readFileSync(path, "utf8").trim().split("\n");
+      return file([header, ...rows.reverse()].join("\r\n"));
+    };
+    const args = ["--invoices", turned(BOOK[1]!), "--payments", turned(BOOK[3]!), "--as-of", "2026-03-31"];
+    expect(engine("features", ...args).stdout).toBe(result.stdout);
+  });
+
+  it("takes the shorter of two equally frequent terms", () => {
+    const args = [
+      "--invoices",
+      invoices(
+        "A,d,1,2026-01-01,2026-01-21,1,,,",
+        "A,d,2,2026-01-01,2026-01-08,1,,,",
+        "A,d,3,2026-01-01,,1,,,",
+      ),
+      "--payments",
+      payments(),
+    ];
+    const [row] = records(engine("features", ...args, "--as-of", "2026-01-31").stdout.trim());
+    expect(Number(row!.avg_payment_delay_days)).toBe((10 + 23 + 23) / 3);
+  });
+
+  it("leaves out what the ingestion API would, and counts it on stderr", () => {
+    const I = invoices(
+      "A,d,1,2026-01-01,2025-12-31,100,,,",
+      "A,d,2,2026-01-01,2026-06-30,100,,,",
+      "A,d,3,2026-01-01,2026-01-31,100,,,",
+    );
+    const P = payments("p1,d,3,2025-12-31,100,,", "p2,d,9,2026-01-05,100,,", "p3,e,3,2026-01-05,100,,");
+    const left = engine("features", "--invoices", I, "--payments", P, "--as-of", "2026-02-10");
+    expect(left.status).toBe(0);
+    expect(left.stderr).toBe(
+      `${I}: left out: 1 due dates before their invoice or more than 180 days after it\n` +
+        `${P}: left out: 1 payments dated before their invoice\n` +
+        `${P}: left out: 2 payments that name no invoice of their distributor\n`,
+    );
+    // Two due on January 31 (invoice 1 by the usual term), unpaid for 10 days; invoice 2 keeps its 180 days.
+    expect(records(left.stdout.trim())[0]).toMatchObject({
+      avg_payment_delay_days: "10",
+      overdue_share: String(2 / 3),
+    });
+  });
+
+  const GOOD_INVOICE = "A,d,1,2026-01-01,2026-01-31,100,,,";
+  const GOOD_PAYMENT = "p1,d,1,2026-01-05,100,,";
+  it.each([
+    [",d,2,2026-01-01,,100,,,", "column retailer_id: is empty"],
+    ["A, ,2,2026-01-01,,100,,,", "column distributor_id: is empty"],
+    ["A,d,,2026-01-01,,100,,,", "column invoice_id: is empty"],
+    ["A,d,1,2026-01-01,,100,,,", 'column invoice_id: "1" is in row 2 already for the same distributor'],
+    ["A,d,2,2026-02-30,,100,,,", 'column invoice_date: "2026-02-30" is not a date'],
+    ["A,d,2,01/02/2026,,100,,,", 'column invoice_date: "01/02/2026" is not a date'],
+    ["A,d,2,0001-01-01,,100,,,", 'column invoice_date: "0001-01-01" is not a date'],
+    ["A,d,2,,,100,,,", 'column invoice_date: "" is not a date'],
+    ["A,d,2,2026-01-01,soon,100,,,", 'column due_date: "soon" is not a date'],
+    ["A,d,2,2026-01-01,,-100,,,", 'column amount_inr: "-100" is not above 0'],
+    ["A,d,2,2026-01-01,,0,,,", 'column amount_inr: "0" is not above 0'],
+    ["A,d,2,2026-01-01,,1.005,,,", 'column amount_inr: "1.005" has more than two decimals'],
+    ["A,d,2,2026-01-01,,1e15,,,", 'column amount_inr: "1e15" is too large'],
+    ["A,d,2,2026-01-01,,NaN,,,", 'column amount_inr: "NaN" is not a number'],
+    ["A,d,2,2026-01-01,,,,,", 'column amount_inr: "" is not a number'],
+    ['A,d,2,2026-01-01,,"1,000",,,', 'column amount_inr: "1,000" is not a number'],
+    ["A,d,2,2026-01-01,,100,yes,,", 'column is_return: "yes" is neither true nor false'],
+    ["A,d,2,2026-01-01,,100,,,1", 'column disputed: "1" is neither true nor false'],
+  ])("refuses the invoice %j with file, row and column", async (row, message) => {
+    const I = invoices(GOOD_INVOICE, row);
+    const values = { invoices: I, payments: payments(), "as-of": "2026-01-31" };
+    await expect(COMMANDS.features!.run(values)).rejects.toThrow(`${I}: row 3, ${message}`);
+  });
+
+  it.each([
+    [",d,1,2026-01-05,100,,", "column payment_id: is empty"],
+    ["p1,d,1,2026-01-05,100,,", 'column payment_id: "p1" is in row 2 already for the same distributor'],
+    ["p2,d,,2026-01-05,100,,", "column invoice_id: is empty"],
+    ["p2,d,1,2026-13-05,100,,", 'column paid_date: "2026-13-05" is not a date'],
+    ["p2,d,1,2026-01-05,-1,,", 'column amount_paid_inr: "-1" is not above 0'],
+    ["p2,d,1,2026-01-05,0.001,,", 'column amount_paid_inr: "0.001" has more than two decimals'],
+    ["p2,d,1,2026-01-05,Infinity,,", 'column amount_paid_inr: "Infinity" is not a number'],
+    ["p2,d,1,2026-01-05,1,barter,", 'column payment_method: "barter" is none of NEFT'],
+    ["p2,d,1,2026-01-05,1,,maybe", 'column bounced: "maybe" is neither true nor false'],
+  ])("refuses the payment %j with file, row and column", async (row, message) => {
+    const P = payments(GOOD_PAYMENT, row);
+    const values = { invoices: invoices(GOOD_INVOICE), payments: P, "as-of": "2026-01-31" };
+    await expect(COMMANDS.features!.run(values)).rejects.toThrow(`${P}: row 3, ${message}`);
+  });
+
+  it("refuses files without all columns, and prints nothing", () => {
+    const I = file("retailer_id,distributor_id,invoice_id,invoice_date,due_date,amount_inr,is_return\n");
+    const refused = engine("features", "--invoices", I, "--payments", payments(), "--as-of", "2026-01-31");
+    expect(refused).toMatchObject({ status: 1, stdout: "" });
+    expect(refused.stderr).toBe(`${I}: row 1: the columns are missing: original_invoice_id, disputed\n`);
+  });
+});
+
+/** Two years of two orders a week, each paid `late` days after its due day (null: never paid). */
+function regularShop(id: string, late: number | null): { invoices: string[]; payments: string[] } {
+  const shop = { invoices: [] as string[], payments: [] as string[] };
+  const end = isoToDay("2026-03-31");
+  for (let day = end - 730, i = 0; day <= end; day += 3 + (i % 2), i++) {
+    const amount = 9000 + 10 * (i % 7);
+    shop.invoices.push(`${id},d1,${id}-${i},${dayToIso(day)},${dayToIso(day + 14)},${amount},,,`);
+    if (late === null || day + 14 + late > end) continue;
+    shop.payments.push(`${id}-${i},d1,${id}-${i},${dayToIso(day + 14 + late)},${amount},UPI,`);
+  }
+  return shop;
+}
+
+describe("npm run engine -- score", () => {
+  const shops = [regularShop("prompt", 0), regularShop("tardy", 45)];
+  const I = invoices(...shops.flatMap((shop) => shop.invoices), "new,d2,n,2026-03-20,,100,,,");
+  const P = payments(...shops.flatMap((shop) => shop.payments));
+  const result = engine("score", "--invoices", I, "--payments", P, "--as-of", "2026-03-31");
+  const [fresh, prompt, tardy] = result.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+  it("prints the body of POST /v1/score, without what only the server knows, for every retailer", () => {
+    expect(result).toMatchObject({ status: 0, stderr: "" });
+    const spec = JSON.parse(readFileSync(join(PROJECT_ROOT, "docs", "openapi.json"), "utf8"));
+    const schema = spec.components.schemas.ScoreAnswer;
+    const server_only = ["score_id", "scored_at", "consent", "receipt", "request_id"];
+    const fields = schema.required.filter((name: string) => !server_only.includes(name));
+    expect(Object.keys(prompt).sort()).toEqual(fields.sort());
+    expect(prompt).toMatchObject({
+      retailer_id: "prompt",
+      risk_band: "A",
+      data_freshness_days: 0,
+      scoring_route: "primary",
+      single_distributor: true,
+      data_as_of: "2026-03-31",
+    });
+    expect(prompt.completeness).toMatchObject({
+      score: prompt.completeness_score,
+      identity: 100,
+      schema: 100,
+    });
+    expect(tardy).toMatchObject({ retailer_id: "tardy" });
+    expect(tardy.altscore).toBeLessThan(prompt.altscore);
+  });
+
+  it("says why a retailer has no score", () => {
+    expect(fresh).toEqual({
+      retailer_id: "new",
+      error_code: "DATA_INSUFFICIENT",
+      // 30 % of three quarters of the fields (no due date), identity and schema.
+      completeness: { score: 42.5, invoice: 75, payment: 0, temporal: 0, identity: 100, schema: 100 },
+    });
+  });
+});
+
+describe("the engine's command line", () => {
+  it("explains itself and every command with --help", () => {
+    const overview = engine("--help");
+    expect(overview).toMatchObject({ status: 0, stderr: "" });
+    for (const name of ["model", "features", "score"]) {
+      expect(overview.stdout).toContain(`  ${name}`);
+      const help = engine(name, "--help");
+      expect(help).toMatchObject({ status: 0, stderr: "" });
+      expect(help.stdout).toContain(`npm run -s engine -- ${name} --`);
+    }
+  });
+
+  it.each([
+    ["", "Usage:"],
+    ["predict", "no command predict"],
+    ["model --model M.json", "model needs --rows"],
+    ["model --bogus", "--bogus"],
+    ["features", "features needs --invoices, --payments, --as-of"],
+    ["score --invoices I --payments P --as-of 2026-02-29", "--as-of takes a date (YYYY-MM-DD)"],
+  ])("refuses `%s` with exit code 2", (line, message) => {
+    const result = engine(...line.split(" ").filter((word) => word !== ""));
+    expect(result).toMatchObject({ status: 2, stdout: "" });
+    expect(result.stderr).toContain(message);
+  });
+
+  it("takes 100,000 invoices of one retailer in under 10 s", () => {
+    const start = isoToDay("2023-04-01");
+    const rows = Array.from({ length: 100_000 }, (_, i) => {
+      const day = start + (i % 1_090);
+      return [
+        `A,d,${i},${dayToIso(day)},${dayToIso(day + 30)},100,,,`,
+        `${i},d,${i},${dayToIso(day + 20)},100,UPI,`,
+      ];
+    });
+    const I = invoices(...rows.map((row) => row[0]!));
+    const P = payments(...rows.map((row) => row[1]!));
+    const started = performance.now();
+    const result = engine("features", "--invoices", I, "--payments", P, "--as-of", "2026-03-31");
+    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(result).toMatchObject({ status: 0, stderr: "" });
+    expect(records(result.stdout.trim())).toHaveLength(1);
+  });
+});
+
+describe("the CSV splitter", () => {
+  it("gives the same rows however the text is cut into pieces", () => {
+    const field = fc.string({ unit: fc.constantFrom("a", "7", ",", '"', "\n", "\r", " ", "ह") });
+    const table = fc.array(fc.array(field, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(
+        table,
+        fc.constantFrom("\n", "\r\n"),
+        fc.boolean(),
+        fc.integer({ min: 1, max: 9 }),
+        (rows, end, ended, size) => {
+          const lines = rows.map((cells) => cells.map(csvCell).join(","));
+          const text = lines.join(end) + (ended || lines.at(-1) === "" ? end : "");
+          const splitter = new CsvSplitter();
+          const got: string[][] = [];
+          for (let at = 0; at < text.length; at += size) {
+            for (const { cells } of splitter.push(text.slice(at, at + size))) got.push(cells);
+          }
+          for (const { cells } of splitter.end()) got.push(cells);
+          expect(got).toEqual(rows);
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("gives up on a quote that is never closed before it fills the memory", () => {
+    const splitter = new CsvSplitter();
+    const read = (): void => {
+      for (let i = 0; i < 1_000; i++) for (const _ of splitter.push(`"${"a".repeat(4_096)}`));
+    };
+    expect(() => [...splitter.push("x\n")]).not.toThrow();
+    expect(read).toThrow(RangeError);
+  });
+});
