@@ -12,7 +12,6 @@ export interface Principal {
   subject: string;
   client_id: string;
   jti: string;
-  expires_at_s: number;
   scopes: ReadonlySet<string>;
 }
 
@@ -52,7 +51,6 @@ export async function authenticate(c: AppContext): Promise<Principal> {
     subject: claims.sub,
     client_id: claims.client_id,
     jti: claims.jti,
-    expires_at_s: claims.exp,
     scopes: new Set(claims.scope.split(" ")),
   };
 }

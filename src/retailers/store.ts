@@ -7,11 +7,6 @@ import { retailerDistributors, retailerIdentifiers, retailers } from "./tables.t
 
 const canonicalId = sql<string>`coalesce(${retailers.merged_into}, ${retailers.retailer_id})`;
 
-/** True if there is such a retailer, merged ones included. */
-export async function retailerExists(env: Env, retailer_id: string): Promise<boolean> {
-  return (await canonicalRetailer(env, retailer_id)) !== null;
-}
-
 /**
  * The retailer itself, or the one that absorbed it; null if unknown. One step is enough: only provisional
  * retailers are absorbed, and only by ones that have a GSTIN.

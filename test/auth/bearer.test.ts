@@ -58,7 +58,6 @@ describe("the bearer check, happy", () => {
       client_id: lender.client_id,
       scopes: ["score:read", "grievance:write"],
     });
-    expect(body.expires_at_s as number).toBeGreaterThan(Date.now() / 1000 + 3590);
   });
 
   it("tells a service by its token and lets it through for its scope", async () => {

@@ -14,7 +14,6 @@ import {
   identityVerified,
   markPhoneVerified,
   retailerByGstin,
-  retailerExists,
   retailersOfPhone,
 } from "../../src/retailers/store.ts";
 import { newDistributorId } from "../support/ledger.ts";
@@ -157,7 +156,6 @@ describe("a phone that belongs to another GSTIN", () => {
 describe("an unknown retailer", () => {
   it("is nobody", async () => {
     const unknown = newId("ret");
-    expect(await retailerExists(env, unknown)).toBe(false);
     expect(await canonicalRetailer(env, unknown)).toBeNull();
     expect(await aliasesOf(env, unknown)).toEqual([]);
     expect(await retailersOfPhone(env, index())).toEqual([]);
