@@ -14,7 +14,13 @@ import { keyedHash } from "../src/retailers/blind-index.ts";
 import { acceptBatch, refusalOf } from "./ledger/accept.ts";
 import { type PendingWork, readPendingWork, readStatus, writeScored } from "./ledger/batches.ts";
 import { claimDueEvents, FIRST_LEASE_MS, nextSendMs } from "./ledger/outbox.ts";
-import { type LedgerFigures, type LedgerStatement, readFigures, readStatement } from "./ledger/statement.ts";
+import {
+  type LedgerFigures,
+  type LedgerStatements,
+  readFigures,
+  readStatement,
+  type StatementQuery,
+} from "./ledger/statement.ts";
 import { migrate } from "./migrate.ts";
 
 /**
@@ -74,12 +80,17 @@ export class DistributorLedger extends DurableObject<Env> {
     this.ctx.storage.transactionSync(() => writeScored(this.#sql, batch_id, retailer_ids));
   }
 
-  /** The rows of one retailer (all its ids) as of a day, with the ledger's own figures as of that day. */
-  statement(query: { retailer_ids: string[]; as_of_day: number }): LedgerStatement {
-    if (this.#figures?.as_of_day !== query.as_of_day) {
-      this.#figures = { as_of_day: query.as_of_day, value: readFigures(this.#sql, query.as_of_day) };
+  /** The rows of some retailers as of a day, each with the ledger's own figures as of that day; one snapshot. */
+  statements({ retailers, as_of_day }: StatementQuery): LedgerStatements {
+    if (this.#figures?.as_of_day !== as_of_day) {
+      this.#figures = { as_of_day, value: readFigures(this.#sql, as_of_day) };
     }
-    return readStatement(this.#sql, this.ctx.id.name ?? "", query, this.#figures.value);
+    const figures = this.#figures.value;
+    const distributor_id = this.ctx.id.name ?? "";
+    return {
+      revision: figures.revision,
+      statements: retailers.map((ids) => readStatement(this.#sql, distributor_id, ids, as_of_day, figures)),
+    };
   }
 
   /** Sends again what is not known to be done. */

@@ -11,7 +11,7 @@ type MessageHandler = (env: Env, message: Message<unknown>) => Promise<void>;
 
 const handlers: Record<string, MessageHandler> = {
   "altscore-events": (env, message) => handleEvent(env, message.body as EventEnvelope),
-  "altscore-scoring": (env, message) => handleScoring(env, message.body as ScoringMessage),
+  "altscore-scoring": (env, message) => handleScoring(env, message.body as ScoringMessage, message.attempts),
   "altscore-events-dlq": (env, message) => keepDeadLetter(env, "altscore-events", message),
   "altscore-scoring-dlq": (env, message) => keepDeadLetter(env, "altscore-scoring", message),
 };

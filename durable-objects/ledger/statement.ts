@@ -7,10 +7,22 @@ import type {
   StatementSource,
 } from "../../src/scoring/types.ts";
 
-/** The part of a retailer's statement that one ledger holds. */
-export interface LedgerStatement {
+/** Whose statements to read: each entry is all ids of one retailer. */
+export interface StatementQuery {
+  retailers: string[][];
+  as_of_day: number;
+}
+
+/** What one ledger holds of some retailers. */
+export interface LedgerStatements {
   /** Watermark: the same revision and day give the same rows. */
   revision: number;
+  /** In the order of the query. */
+  statements: LedgerStatement[];
+}
+
+/** The part of a retailer's statement that one ledger holds. */
+export interface LedgerStatement {
   source: StatementSource;
   invoices: StatementInvoice[];
   payments: StatementPayment[];
@@ -67,11 +79,11 @@ export function readFigures(sql: SqlStorage, as_of_day: number): LedgerFigures {
 export function readStatement(
   sql: SqlStorage,
   distributor_id: string,
-  query: { retailer_ids: string[]; as_of_day: number },
+  retailer_ids: string[],
+  as_of_day: number,
   figures: LedgerFigures,
 ): LedgerStatement {
-  const { as_of_day } = query;
-  const ids = JSON.stringify(query.retailer_ids);
+  const ids = JSON.stringify(retailer_ids);
   const window_start = minusMonths(as_of_day, STATEMENT_MONTHS);
   const { first_invoice_day } = sql
     .exec<{ first_invoice_day: number | null }>(
@@ -128,6 +140,6 @@ export function readStatement(
       bounced: row[4] === 1,
     });
   }
-  const { revision, ...source } = figures;
-  return { revision, source: { distributor_id, ...source, first_invoice_day }, invoices, payments };
+  const { revision: _revision, ...source } = figures;
+  return { source: { distributor_id, ...source, first_invoice_day }, invoices, payments };
 }

@@ -3,6 +3,7 @@ import type { BatchItem } from "drizzle-orm/batch";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
 import { nowIso } from "../lib/seams.ts";
+import { listed } from "../lib/sql.ts";
 import { retailerOfGstinSelect } from "../retailers/store.ts";
 import { type ChainHead, type ConsentRecord, EMPTY_CHAIN, openRecord, type SealedRecord } from "./record.ts";
 import { consentEvidence, consentRecords, consents } from "./tables.ts";
@@ -13,11 +14,6 @@ type Statement = BatchItem<"sqlite">;
 
 /** The consents of one act have one time: among them the order of writing counts. */
 const newestFirst = [desc(consents.granted_at), desc(sql`${consents}.rowid`)];
-
-/** The ids of a list of any length as one bound parameter. */
-function listed(ids: readonly string[]): SQL {
-  return sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`;
-}
 
 /** True if the error, or what caused it, is a unique index saying that somebody else was first. */
 export function isUniqueViolation(error: unknown): boolean {

@@ -1,7 +1,8 @@
-import { and, asc, lt, lte, type SQL, sql } from "drizzle-orm";
+import { and, asc, inArray, lt, lte, type SQL, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
 import { nowIso, nowMs } from "../lib/seams.ts";
+import { listed } from "../lib/sql.ts";
 import { handledEvents, outbox } from "./tables.ts";
 import type { EventEnvelope } from "./types.ts";
 
@@ -23,11 +24,30 @@ export function outboxInsert(db: DrizzleD1Database, envelope: EventEnvelope, con
     .select(sql`SELECT ${envelope.id}, ${body}, ${envelope.time}, ${nowMs()}, 0 WHERE ${condition}`);
 }
 
+/** An event and the key of the row it tells of, for `condition` of `outboxInserts`. */
+export interface KeyedEvent {
+  key: string;
+  envelope: EventEnvelope;
+}
+
+/** As `outboxInsert` for any number of events in one statement; `condition` is asked with each event's key. */
+export function outboxInserts(
+  db: DrizzleD1Database,
+  events: readonly KeyedEvent[],
+  condition: (key: SQL) => SQL = () => sql`1`,
+) {
+  return db.insert(outbox).select(sql`
+    SELECT value->>'$.envelope.id', value->'$.envelope', value->>'$.envelope.time', ${nowMs()}, 0
+    FROM json_each(${JSON.stringify(events)}) WHERE ${condition(sql`value->>'$.key'`)}`);
+}
+
 /** Writes events that tell of no change in D1 (e.g. that nothing was computed). */
 export async function writeEvents(env: Env, envelopes: EventEnvelope[]): Promise<void> {
-  const db = drizzle(env.DB);
-  const [first, ...rest] = envelopes.map((envelope) => outboxInsert(db, envelope));
-  if (first) await db.batch([first, ...rest]);
+  if (envelopes.length === 0) return;
+  await outboxInserts(
+    drizzle(env.DB),
+    envelopes.map((envelope) => ({ key: envelope.id, envelope })),
+  );
 }
 
 /**
@@ -52,8 +72,7 @@ export async function relayOutbox(env: Env): Promise<number> {
       attempts: sql`${outbox.attempts} + 1`,
       next_attempt_ms: sql`${nowMs()} + min(${MAX_LEASE_MS}, ${LEASE_MS} * (1 << min(${outbox.attempts}, 10)))`,
     })
-    // One parameter for all ids: D1 takes at most 100 in a statement.
-    .where(sql`${outbox.event_id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`);
+    .where(inArray(outbox.event_id, listed(ids)));
   return due.length;
 }
 

@@ -64,11 +64,26 @@ export async function sendScoring(
   }
 }
 
-/** Scores one slice of retailers and tells the ledger whose batch asked for it; idempotent. */
-export async function handleScoring(env: Env, message: ScoringMessage): Promise<void> {
-  await scoreRetailers(env, message.retailer_ids);
-  if (!message.batch) return;
-  const { distributor_id, batch_id } = message.batch;
-  const ledger = env.DISTRIBUTOR_LEDGER.get(env.DISTRIBUTOR_LEDGER.idFromName(distributor_id));
-  await ledger.markScored(batch_id, message.retailer_ids);
+/**
+ * Scores one slice of retailers and tells the ledger whose batch asked for it; idempotent. A repeated message
+ * (`attempts` above 1) goes retailer by retailer, so that one that cannot be scored does not hold up the others.
+ */
+export async function handleScoring(env: Env, message: ScoringMessage, attempts = 1): Promise<void> {
+  const { retailer_ids } = message;
+  const failures: unknown[] = [];
+  for (const slice of attempts === 1 ? [retailer_ids] : retailer_ids.map((id) => [id])) {
+    try {
+      await scoreRetailers(env, slice);
+      await noteScored(env, message.batch, slice);
+    } catch (cause) {
+      failures.push(cause);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+async function noteScored(env: Env, batch: ScoringMessage["batch"], retailer_ids: string[]): Promise<void> {
+  if (!batch) return;
+  const ledger = env.DISTRIBUTOR_LEDGER.get(env.DISTRIBUTOR_LEDGER.idFromName(batch.distributor_id));
+  await ledger.markScored(batch.batch_id, retailer_ids);
 }

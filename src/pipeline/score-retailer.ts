@@ -6,58 +6,57 @@ import { sha256Hex } from "../lib/bytes.ts";
 import { istDay } from "../lib/days.ts";
 import { canonicalJson } from "../lib/jcs.ts";
 import { newId, nowIso, nowMs } from "../lib/seams.ts";
-import { aliasesOf, canonicalRetailer, distributorsOf, identityVerified } from "../retailers/store.ts";
-import { storeScore } from "../score/store.ts";
-import { ENGINE_VERSION, scoreStatement } from "../scoring/engine.ts";
-import type { Statement } from "../scoring/types.ts";
+import { profilesOf, type RetailerProfile } from "../retailers/store.ts";
+import { type NewScore, storeScores } from "../score/store.ts";
+import { type CompiledChampion, ENGINE_VERSION, scoreStatement } from "../scoring/engine.ts";
 import { champion } from "./champion.ts";
+import { type Gathered, gatherStatements } from "./statements.ts";
 
 /**
  * Scores those of the retailers that have a consent of at least one lender, from their ledgers as they stand
  * now; the others get an event `score.blocked` and nothing is computed. Repeating it with unchanged ledgers
- * changes nothing.
+ * changes nothing. The round trips do not grow with the number of retailers, but for one write to KV each.
  */
 export async function scoreRetailers(env: Env, retailer_ids: string[]): Promise<void> {
-  const canonical = new Set<string>();
-  for (const retailer_id of retailer_ids) {
-    const followed = await canonicalRetailer(env, retailer_id);
-    if (followed) canonical.add(followed);
-  }
-  const consented = await retailersWithConsent(env, [...canonical]);
-  const blocked = [...canonical].filter((retailer_id) => !consented.has(retailer_id));
+  const profiles = await profilesOf(env, retailer_ids);
+  const consented = await retailersWithConsent(
+    env,
+    profiles.map((profile) => profile.retailer_id),
+  );
+  const blocked = profiles.filter(({ retailer_id }) => !consented.has(retailer_id));
   await writeEvents(
     env,
-    blocked.map((retailer_id) =>
+    blocked.map(({ retailer_id }) =>
       newEvent("score.blocked", retailer_id, { retailer_id, cause: "no_consent" }),
     ),
   );
-  for (const retailer_id of consented) await scoreRetailer(env, retailer_id);
+  const allowed = profiles.filter(({ retailer_id }) => consented.has(retailer_id));
+  const as_of_day = istDay(nowMs());
+  const gathered = await gatherStatements(env, allowed, as_of_day);
+  const model = champion();
+  // A consent may come before the first invoice: nothing to score yet, nothing to store.
+  const scorable = gathered.filter(({ statement }) => statement.invoices.length > 0);
+  await storeScores(
+    env,
+    scorable.map((one) => scoreRow(one, as_of_day, model)),
+  );
 }
 
-async function scoreRetailer(env: Env, retailer_id: string): Promise<void> {
-  const as_of_day = istDay(nowMs());
-  const gathered = await gatherStatement(env, retailer_id, as_of_day);
-  // A consent may come before the first invoice: nothing to score yet, nothing to store.
-  if (gathered.statement.invoices.length === 0) return;
-  const model = champion();
-  const { card, replay_inputs } = scoreStatement(gathered.statement, as_of_day, model);
+/** The row of a computed score. */
+function scoreRow(
+  { profile, statement, watermarks }: Gathered,
+  as_of_day: number,
+  model: CompiledChampion,
+): NewScore {
+  const { card, replay_inputs } = scoreStatement(statement, as_of_day, model);
   const scored = card.status === "scored" ? card : null;
-  await storeScore(env, {
+  return {
     score_id: newId("scr"),
-    retailer_id,
-    input_hash: sha256Hex(
-      canonicalJson({
-        aliases: gathered.aliases,
-        identity_verified: gathered.statement.identity_verified,
-        watermarks: gathered.watermarks,
-        as_of_day,
-        model: model.identity.sha256,
-        engine: ENGINE_VERSION,
-      }),
-    ),
+    retailer_id: profile.retailer_id,
+    input_hash: inputHash(profile, watermarks, as_of_day, model),
     as_of_day,
-    ledger_revision: Object.values(gathered.watermarks).reduce((sum, revision) => sum + revision, 0),
-    watermarks: JSON.stringify(gathered.watermarks),
+    ledger_revision: Object.values(watermarks).reduce((sum, revision) => sum + revision, 0),
+    watermarks: JSON.stringify(watermarks),
     model_id: model.identity.model_id,
     model_sha256: model.identity.sha256,
     engine_version: ENGINE_VERSION,
@@ -69,38 +68,23 @@ async function scoreRetailer(env: Env, retailer_id: string): Promise<void> {
     replay_inputs: JSON.stringify(replay_inputs),
     scorecard: JSON.stringify(card),
     scored_at: nowIso(),
-  });
-}
-
-interface Gathered {
-  statement: Statement;
-  /** The retailer and those merged into it, sorted. */
-  aliases: string[];
-  /** Revision of each distributor's ledger that the statement was read at. */
-  watermarks: Record<string, number>;
-}
-
-/** The retailer's statement over all its distributors as of a day, read from their ledgers side by side. */
-async function gatherStatement(env: Env, retailer_id: string, as_of_day: number): Promise<Gathered> {
-  const aliases = (await aliasesOf(env, retailer_id)).sort();
-  const distributor_ids = (await distributorsOf(env, aliases)).sort();
-  const parts = await Promise.all(
-    distributor_ids.map((distributor_id) => {
-      const ledger = env.DISTRIBUTOR_LEDGER.get(env.DISTRIBUTOR_LEDGER.idFromName(distributor_id));
-      return ledger.statement({ retailer_ids: aliases, as_of_day });
-    }),
-  );
-  return {
-    statement: {
-      retailer_id,
-      sources: parts.map((part) => part.source),
-      invoices: parts.flatMap((part) => part.invoices),
-      payments: parts.flatMap((part) => part.payments),
-      identity_verified: await identityVerified(env, retailer_id),
-    },
-    aliases,
-    watermarks: Object.fromEntries(
-      parts.map((part, index) => [distributor_ids[index] as string, part.revision]),
-    ),
   };
+}
+
+/** What a score depends on, as one hash: the same inputs are stored once. */
+function inputHash(
+  { aliases, identity_verified }: RetailerProfile,
+  watermarks: Record<string, number>,
+  as_of_day: number,
+  { identity }: CompiledChampion,
+): string {
+  const inputs = {
+    aliases,
+    identity_verified,
+    watermarks,
+    as_of_day,
+    model: identity.sha256,
+    engine: ENGINE_VERSION,
+  };
+  return sha256Hex(canonicalJson(inputs));
 }

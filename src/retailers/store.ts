@@ -3,7 +3,7 @@ import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
 import { newId } from "../lib/seams.ts";
 import { creationWrites } from "./identity-store.ts";
-import { retailerDistributors, retailerIdentifiers, retailers } from "./tables.ts";
+import { retailerIdentifiers, retailers } from "./tables.ts";
 
 const canonicalId = sql<string>`coalesce(${retailers.merged_into}, ${retailers.retailer_id})`;
 
@@ -73,24 +73,45 @@ export function markPhoneVerified(db: DrizzleD1Database, retailer_id: string) {
   return db.update(retailers).set({ phone_verified: true }).where(eq(retailers.retailer_id, retailer_id));
 }
 
-/** True if the retailer is known by a GSTIN, or by a phone that gave a consent (scoring.md §3, identity). */
-export async function identityVerified(env: Env, retailer_id: string): Promise<boolean> {
-  const row = await drizzle(env.DB)
-    .select({ provisional: retailers.provisional, phone_verified: retailers.phone_verified })
-    .from(retailers)
-    .where(eq(retailers.retailer_id, retailer_id))
-    .get();
-  return row !== undefined && (!row.provisional || row.phone_verified);
+/** What scoring needs to know of who a retailer is. */
+export interface RetailerProfile {
+  /** The canonical id. */
+  retailer_id: string;
+  /** The retailer and all that were merged into it, in the order of their ids. */
+  aliases: string[];
+  /** The distributors that hold rows of any of them, in the order of their ids. */
+  distributor_ids: string[];
+  /** Known by a GSTIN, or by a phone that gave a consent (scoring.md §3, identity). */
+  identity_verified: boolean;
 }
 
-/** The distributors that hold rows of any of the retailers (pass aliases too), in the order of their ids. */
-export async function distributorsOf(env: Env, retailer_ids: string[]): Promise<string[]> {
-  const rows = await drizzle(env.DB)
-    .selectDistinct({ distributor_id: retailerDistributors.distributor_id })
-    .from(retailerDistributors)
-    .where(
-      sql`${retailerDistributors.retailer_id} IN (SELECT value FROM json_each(${JSON.stringify(retailer_ids)}))`,
-    )
-    .orderBy(retailerDistributors.distributor_id);
-  return rows.map((row) => row.distributor_id);
+/**
+ * The profiles behind many retailer ids, whatever of them were merged: one per canonical retailer, in the order of
+ * the ids, unknown ids left out. One query.
+ */
+export async function profilesOf(env: Env, retailer_ids: readonly string[]): Promise<RetailerProfile[]> {
+  const asked = JSON.stringify(retailer_ids);
+  const rows = await drizzle(env.DB).all<{
+    retailer_id: string;
+    identity_verified: number;
+    aliases: string;
+    distributor_ids: string;
+  }>(sql`
+    SELECT c.retailer_id, (NOT c.provisional OR c.phone_verified) AS identity_verified,
+      (SELECT json_group_array(a.retailer_id ORDER BY a.retailer_id) FROM retailers a
+       WHERE a.retailer_id = c.retailer_id OR a.merged_into = c.retailer_id) AS aliases,
+      (SELECT json_group_array(DISTINCT d.distributor_id ORDER BY d.distributor_id)
+       FROM retailers a JOIN retailer_distributors d ON d.retailer_id = a.retailer_id
+       WHERE a.retailer_id = c.retailer_id OR a.merged_into = c.retailer_id) AS distributor_ids
+    FROM retailers c
+    WHERE c.retailer_id IN (
+      SELECT coalesce(r.merged_into, r.retailer_id) FROM retailers r
+      WHERE r.retailer_id IN (SELECT value FROM json_each(${asked})))
+    ORDER BY c.retailer_id`);
+  return rows.map((row) => ({
+    retailer_id: row.retailer_id,
+    aliases: JSON.parse(row.aliases) as string[],
+    distributor_ids: JSON.parse(row.distributor_ids) as string[],
+    identity_verified: row.identity_verified === 1,
+  }));
 }

@@ -1,10 +1,11 @@
-import { and, desc, eq, gte, inArray, sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
+import { and, desc, eq, getTableColumns, gte, inArray, type SQL, sql } from "drizzle-orm";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
 import { newEvent } from "../events/envelope.ts";
-import { outboxInsert } from "../events/outbox.ts";
+import { type KeyedEvent, outboxInserts } from "../events/outbox.ts";
 import { unavailable } from "../http/errors.ts";
 import { nowMs } from "../lib/seams.ts";
+import { listed } from "../lib/sql.ts";
 import type { RiskBand, Scorecard } from "../scoring/types.ts";
 import { latestScores, scores } from "./tables.ts";
 import type { ServedScore } from "./types.ts";
@@ -85,22 +86,27 @@ function servedCard(card: Scorecard): ServedScore["card"] {
 }
 
 /**
- * Stores a score with its event and, unless a newer one is there, makes it the latest: one transaction. The same
- * inputs are stored once, however often and in whatever order the work is delivered. Returns true if it was new.
+ * Stores scores, at most one of a retailer, with their events, and makes each the latest unless a
+ * newer one is there: one transaction. The same inputs are stored once, however often and in whatever order the work
+ * is delivered.
  */
-export async function storeScore(env: Env, score: NewScore): Promise<boolean> {
+export async function storeScores(env: Env, rows: readonly NewScore[]): Promise<void> {
+  if (rows.length === 0) return;
   const db = drizzle(env.DB);
-  const { retailer_id, score_id, as_of_day, ledger_revision } = score;
-  const event =
-    score.status === "scored"
-      ? newEvent("score.computed", retailer_id, { retailer_id, score_id })
-      : newEvent("score.blocked", retailer_id, { retailer_id, cause: score.status });
-  const inserted = sql`EXISTS (SELECT 1 FROM scores WHERE score_id = ${score_id})`;
-  const [insert] = await db.batch([
-    db.insert(scores).values(score).onConflictDoNothing(),
+  const texts = JSON.stringify(rows);
+  const isStored = (score_id: SQL) => sql`EXISTS (SELECT 1 FROM scores WHERE score_id = ${score_id})`;
+  const columns = Object.keys(getTableColumns(scores)).map((name) => sql.raw(`value->>'$.${name}'`));
+  const retailer_ids = rows.map((row) => row.retailer_id);
+  const [, , , latest] = await db.batch([
+    db
+      .insert(scores)
+      .select(sql`SELECT ${sql.join(columns, sql`, `)} FROM json_each(${texts}) WHERE true`)
+      .onConflictDoNothing(),
     db
       .insert(latestScores)
-      .select(sql`SELECT ${retailer_id}, ${score_id}, ${as_of_day}, ${ledger_revision} WHERE ${inserted}`)
+      .select(sql`
+        SELECT value->>'$.retailer_id', value->>'$.score_id', value->>'$.as_of_day', value->>'$.ledger_revision'
+        FROM json_each(${texts}) WHERE ${isStored(sql`value->>'$.score_id'`)}`)
       .onConflictDoUpdate({
         target: latestScores.retailer_id,
         set: {
@@ -110,26 +116,63 @@ export async function storeScore(env: Env, score: NewScore): Promise<boolean> {
         },
         setWhere: sql`(excluded.as_of_day, excluded.ledger_revision) >= (${latestScores.as_of_day}, ${latestScores.ledger_revision})`,
       }),
-    outboxInsert(db, event, inserted),
+    outboxInserts(db, rows.map(eventOf), isStored),
+    latestOf(db, retailer_ids),
   ]);
-  await refreshCache(env, retailer_id);
-  return insert.meta.changes > 0;
+  await refreshCache(env, rows, latest);
 }
 
-/** Writes the latest score to KV; looks again afterwards, so that two writers at once end with the newer one. */
-async function refreshCache(env: Env, retailer_id: string): Promise<void> {
-  for (let attempt = 0; attempt < 3; attempt++) {
-    const latest = await readLatest(env, retailer_id);
-    if (!latest) return;
-    await env.KV.put(kvKey(retailer_id), JSON.stringify(latest));
-    memory.delete(retailer_id);
-    const again = await drizzle(env.DB)
-      .select({ score_id: latestScores.score_id })
-      .from(latestScores)
-      .where(eq(latestScores.retailer_id, retailer_id))
-      .get();
-    if (again?.score_id === latest.score_id) return;
+function eventOf({ retailer_id, score_id, status }: NewScore): KeyedEvent {
+  const envelope =
+    status === "scored"
+      ? newEvent("score.computed", retailer_id, { retailer_id, score_id })
+      : newEvent("score.blocked", retailer_id, { retailer_id, cause: status });
+  return { key: score_id, envelope };
+}
+
+interface Latest {
+  retailer_id: string;
+  score_id: string;
+}
+
+function latestOf(db: DrizzleD1Database, retailer_ids: readonly string[]) {
+  return db
+    .select({ retailer_id: latestScores.retailer_id, score_id: latestScores.score_id })
+    .from(latestScores)
+    .where(inArray(latestScores.retailer_id, listed(retailer_ids)));
+}
+
+/**
+ * Writes the latest scores to KV. Looks again afterwards and repeats for those that changed meanwhile, so that two
+ * writers at once end with the newer one.
+ */
+async function refreshCache(env: Env, rows: readonly NewScore[], latest: readonly Latest[]): Promise<void> {
+  const own = new Map(rows.map((row) => [row.score_id, row]));
+  let due = latest;
+  for (let attempt = 0; attempt < 3 && due.length > 0; attempt++) {
+    const written = new Map(due.map(({ retailer_id, score_id }) => [retailer_id, score_id]));
+    const others = await readServed(
+      env,
+      due.filter(({ score_id }) => !own.has(score_id)).map(({ score_id }) => score_id),
+    );
+    const known = due.flatMap(({ score_id }) => own.get(score_id) ?? []).map(toServed);
+    await Promise.all(
+      [...known, ...others].map((score) => env.KV.put(kvKey(score.retailer_id), JSON.stringify(score))),
+    );
+    for (const retailer_id of written.keys()) memory.delete(retailer_id);
+    const now = await latestOf(drizzle(env.DB), [...written.keys()]);
+    due = now.filter(({ retailer_id, score_id }) => written.get(retailer_id) !== score_id);
   }
+}
+
+/** The scores of some ids as they are served. */
+async function readServed(env: Env, score_ids: readonly string[]): Promise<ServedScore[]> {
+  if (score_ids.length === 0) return [];
+  const rows = await drizzle(env.DB)
+    .select()
+    .from(scores)
+    .where(inArray(scores.score_id, listed(score_ids)));
+  return rows.map(toServed);
 }
 
 /** A stored score as it was written, or undefined. */

@@ -9,7 +9,7 @@ import { checkConsent, consentHistory, recordGrant } from "../../src/consent/ser
 import { outbox } from "../../src/events/tables.ts";
 import { sha256Hex } from "../../src/lib/bytes.ts";
 import { publishNotice, withdrawNotice } from "../../src/parties/provisioning.ts";
-import { identityVerified } from "../../src/retailers/store.ts";
+import { profilesOf } from "../../src/retailers/store.ts";
 import { retailerIdentifiers, retailers } from "../../src/retailers/tables.ts";
 import { seedService } from "../support/auth.ts";
 import {
@@ -135,14 +135,14 @@ describe("POST /v1/consent/grant, happy", () => {
       await grant({ retailer_phone_hash: retailer_phone_hash.toUpperCase(), purpose: "credit_line" })
     ).json<GrantAnswer>();
     expect(again.retailer_id).toBe(first.retailer_id);
-    expect(await identityVerified(env, first.retailer_id)).toBe(true);
+    expect((await profilesOf(env, [first.retailer_id]))[0]?.identity_verified).toBe(true);
   });
 
   it("takes a retailer by its id, and leaves its phone unverified", async () => {
     const retailer_id = await newRetailer();
     const answer = await (await grant({ retailer_id })).json<GrantAnswer>();
     expect(answer.retailer_id).toBe(retailer_id);
-    expect(await identityVerified(env, retailer_id)).toBe(false);
+    expect((await profilesOf(env, [retailer_id]))[0]?.identity_verified).toBe(false);
     expect(await checkConsent(env, parties.lenders[0].lender_id, retailer_id)).toMatchObject({
       consented: true,
     });

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import type { Env } from "../../src/env.ts";
 import { newUuid } from "../../src/lib/seams.ts";
-import { day, ledgerOf } from "../support/ledger.ts";
+import { day, ledgerOf, statementOf } from "../support/ledger.ts";
 import { batchOf, getStatus, gstinOf, ingest, invoice, newDistributor, payment, post } from "./support.ts";
 
 async function refusal(response: Response) {
@@ -163,16 +163,17 @@ describe("a store that fails", () => {
       },
     });
 
-  async function statementOf(distributor_id: string) {
+  async function booksOf(distributor_id: string) {
     const { results } = await env.DB.prepare(
       "SELECT retailer_id FROM retailer_distributors WHERE distributor_id = ?",
     )
       .bind(distributor_id)
       .all<{ retailer_id: string }>();
-    return ledgerOf(distributor_id).statement({
-      retailer_ids: results.map((row) => row.retailer_id),
-      as_of_day: day("2026-06-15"),
-    });
+    return statementOf(
+      ledgerOf(distributor_id),
+      results.map((row) => row.retailer_id),
+      day("2026-06-15"),
+    );
   }
 
   it("D1 down is 503 with Retry-After; nothing is written, and the same batch goes through later", async () => {
@@ -186,7 +187,7 @@ describe("a store that fails", () => {
     expect(await refusal(response)).toMatchObject({ status: 503, code: "SERVICE_UNAVAILABLE" });
     expect((await getStatus(distributor, headers["X-Batch-ID"])).status).toBe(404);
     expect((await post(distributor, body, headers)).status).toBe(202);
-    expect((await statementOf(distributor.distributor_id)).invoices).toHaveLength(1);
+    expect((await booksOf(distributor.distributor_id)).invoices).toHaveLength(1);
   });
 
   it("D1 failing in the middle of creating retailers leaves no half of one", async () => {

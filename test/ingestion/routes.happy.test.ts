@@ -5,8 +5,8 @@ import { newestSync } from "../../src/ingestion/sync.ts";
 import type { BatchAnswer } from "../../src/ingestion/types.ts";
 import { newUuid } from "../../src/lib/seams.ts";
 import { gstinIndex } from "../../src/retailers/blind-index.ts";
-import { distributorsOf, retailerByGstin } from "../../src/retailers/store.ts";
-import { day, ledgerOf } from "../support/ledger.ts";
+import { profilesOf, retailerByGstin } from "../../src/retailers/store.ts";
+import { day, ledgerOf, statementOf } from "../support/ledger.ts";
 import { batchOf, getStatus, gstinOf, ingest, invoice, newDistributor, payment, post } from "./support.ts";
 
 const retailerOf = async (gstin: string) => (await retailerByGstin(env, gstinIndex(env, gstin))) as string;
@@ -29,20 +29,21 @@ describe("POST /v1/ingest/batch", () => {
     const distributor = await newDistributor();
     await ingest(distributor, [invoice({ retailer_gst: gstinOf(11) })], [payment()]);
     const retailer_id = await retailerOf(gstinOf(11));
-    const statement = await ledgerOf(distributor.distributor_id).statement({
-      retailer_ids: [retailer_id],
-      as_of_day: day("2026-06-15"),
-    });
+    const statement = await statementOf(
+      ledgerOf(distributor.distributor_id),
+      [retailer_id],
+      day("2026-06-15"),
+    );
     expect(statement.invoices).toMatchObject([{ invoice_id: "INV-1", amount_paise: 125_050 }]);
     expect(statement.payments).toMatchObject([{ payment_id: "PAY-1", paid_day: day("2026-05-20") }]);
-    expect(await distributorsOf(env, [retailer_id])).toEqual([distributor.distributor_id]);
+    expect((await profilesOf(env, [retailer_id]))[0]?.distributor_ids).toEqual([distributor.distributor_id]);
   });
 
   it("knows one retailer by the same GSTIN from two distributors", async () => {
     const [a, b] = [await newDistributor(), await newDistributor("sap_b1")];
     await ingest(a, [invoice({ retailer_gst: gstinOf(12) })]);
     await ingest(b, [invoice({ retailer_gst: gstinOf(12) })]);
-    expect(await distributorsOf(env, [await retailerOf(gstinOf(12))])).toEqual(
+    expect((await profilesOf(env, [await retailerOf(gstinOf(12))]))[0]?.distributor_ids).toEqual(
       [a.distributor_id, b.distributor_id].sort(),
     );
   });
@@ -140,10 +141,11 @@ describe("POST /v1/ingest/batch", () => {
     const phone = { retailer_phone: "9000000031" };
     await ingest(distributor, [invoice({ invoice_id: "A", retailer_gst: null, ...phone })]);
     await ingest(distributor, [invoice({ invoice_id: "B", retailer_gst: gstinOf(31), ...phone })]);
-    const statement = await ledgerOf(distributor.distributor_id).statement({
-      retailer_ids: [await retailerOf(gstinOf(31))],
-      as_of_day: day("2026-06-15"),
-    });
+    const statement = await statementOf(
+      ledgerOf(distributor.distributor_id),
+      [await retailerOf(gstinOf(31))],
+      day("2026-06-15"),
+    );
     expect(statement.invoices.map((row) => row.invoice_id)).toEqual(["A", "B"]);
     const again = await ingest(distributor, [invoice({ invoice_id: "A", retailer_gst: null, ...phone })]);
     expect(again.answer).toMatchObject({ duplicates: 1 });

@@ -17,6 +17,7 @@ import { handleEvent, handleScoring } from "../../src/pipeline/consumers.ts";
 import { replayScore } from "../../src/pipeline/replay.ts";
 import { scoreRetailers } from "../../src/pipeline/score-retailer.ts";
 import { consumeQueue } from "../../src/queues.ts";
+import { storeScores } from "../../src/score/store.ts";
 import { latestScores, scores } from "../../src/score/tables.ts";
 import { madeUpGstin } from "../../src/synthetic/gstin.ts";
 import { mtls, seedDistributor, seedLender, seedService } from "../support/auth.ts";
@@ -97,8 +98,7 @@ describe("the pipeline", () => {
     await ingest(scene.distributor, ledgerBody(scene.distributor.distributor_id, scene.gstin, late));
     await scoreRetailers(env, [scene.retailer_id]);
     const newest = (await scoresOf(scene.retailer_id)).find((score) => score.score_id !== first?.score_id);
-    const { storeScore } = await import("../../src/score/store.ts");
-    await storeScore(env, { ...first!, score_id: "scr_00000000000000ff", input_hash: "f".repeat(64) });
+    await storeScores(env, [{ ...first!, score_id: "scr_00000000000000ff", input_hash: "f".repeat(64) }]);
     const latest = await db
       .select()
       .from(latestScores)
@@ -145,7 +145,7 @@ describe("a queue consumer", () => {
   it("retries the message that failed and acknowledges the others", async () => {
     const { retailer_id } = await seedScene();
     const good = { batch: null, retailer_ids: [retailer_id] };
-    const bad = { batch: null, retailer_ids: null };
+    const bad = null;
     const batch = createMessageBatch("altscore-scoring", [
       { id: "bad", timestamp: new Date(), attempts: 1, body: bad },
       { id: "good", timestamp: new Date(), attempts: 1, body: good },
@@ -178,10 +178,30 @@ describe("a queue consumer", () => {
     const scene = await seedScene();
     const DISTRIBUTOR_LEDGER = {
       idFromName: (name: string) => env.DISTRIBUTOR_LEDGER.idFromName(name),
-      get: () => ({ statement: async () => Promise.reject(new Error("ledger is down")) }),
+      get: () => ({ statements: async () => Promise.reject(new Error("ledger is down")) }),
     };
     const broken = { ...env, DISTRIBUTOR_LEDGER } as unknown as Env;
     await expect(scoreRetailers(broken, [scene.retailer_id])).rejects.toThrow("ledger is down");
     expect(await scoresOf(scene.retailer_id)).toHaveLength(1);
+  });
+
+  it("scores the others of a slice when it comes again because of one that cannot be", async () => {
+    const [sound, unreadable] = [await seedScene(), await seedScene()];
+    await db.delete(scores);
+    const broken_ledger = unreadable.distributor.distributor_id;
+    const DISTRIBUTOR_LEDGER = {
+      idFromName: (name: string) => name,
+      get: (name: string) =>
+        name === broken_ledger
+          ? { statements: async () => Promise.reject(new Error("ledger is down")) }
+          : env.DISTRIBUTOR_LEDGER.get(env.DISTRIBUTOR_LEDGER.idFromName(name)),
+    };
+    const broken = { ...env, DISTRIBUTOR_LEDGER } as unknown as Env;
+    const message = { batch: null, retailer_ids: [unreadable.retailer_id, sound.retailer_id] };
+    await expect(handleScoring(broken, message, 1)).rejects.toThrow("ledger is down");
+    expect(await scoresOf(sound.retailer_id)).toHaveLength(0);
+    await expect(handleScoring(broken, message, 2)).rejects.toThrow("ledger is down");
+    expect(await scoresOf(sound.retailer_id)).toHaveLength(1);
+    expect(await scoresOf(unreadable.retailer_id)).toHaveLength(0);
   });
 });

@@ -10,15 +10,15 @@ import {
   aliasesOf,
   canonicalRetailer,
   createProvisional,
-  distributorsOf,
-  identityVerified,
   markPhoneVerified,
+  profilesOf,
   retailerByGstin,
   retailersOfPhone,
 } from "../../src/retailers/store.ts";
 import { newDistributorId } from "../support/ledger.ts";
 
 const index = () => randomHex(32);
+const profileOf = async (retailer_id: string) => (await profilesOf(env, [retailer_id]))[0];
 const DISTRIBUTOR = newDistributorId();
 
 async function resolve(identities: Identity[], distributor_id = DISTRIBUTOR) {
@@ -59,8 +59,8 @@ describe("a retailer with a GSTIN", () => {
     expect(await resolveOne(gstin, null, b)).toBe(first);
     expect(first).toMatch(/^ret_[0-9a-f]{16}$/);
     expect(await retailerByGstin(env, gstin)).toBe(first);
-    expect(await distributorsOf(env, [first])).toEqual([a, b].sort());
-    expect(await identityVerified(env, first)).toBe(true);
+    expect((await profileOf(first))?.distributor_ids).toEqual([a, b].sort());
+    expect((await profileOf(first))?.identity_verified).toBe(true);
   });
 
   it("is one also when many batches meet it at the same moment", async () => {
@@ -70,7 +70,7 @@ describe("a retailer with a GSTIN", () => {
       Array.from({ length: 12 }, (_, i) => resolveOne(gstin, i % 2 === 0 ? phone : null, newDistributorId())),
     );
     expect(new Set(found).size).toBe(1);
-    expect(await distributorsOf(env, [found[0]!])).toHaveLength(12);
+    expect((await profileOf(found[0]!))?.distributor_ids).toHaveLength(12);
     expect(await retailersOfPhone(env, phone)).toEqual([found[0]]);
   });
 });
@@ -88,9 +88,9 @@ describe("a provisional retailer", () => {
 
   it("has a verified identity only after its phone gave a consent", async () => {
     const retailer_id = await createProvisional(env, index());
-    expect(await identityVerified(env, retailer_id)).toBe(false);
+    expect((await profileOf(retailer_id))?.identity_verified).toBe(false);
     await markPhoneVerified(drizzle(env.DB), retailer_id);
-    expect(await identityVerified(env, retailer_id)).toBe(true);
+    expect((await profileOf(retailer_id))?.identity_verified).toBe(true);
   });
 
   it("is absorbed when a record has GSTIN and phone; everything of it follows", async () => {
@@ -105,7 +105,7 @@ describe("a provisional retailer", () => {
     expect(await canonicalRetailer(env, provisional)).toBe(owner);
     expect(await aliasesOf(env, owner)).toEqual([owner, provisional].sort());
     expect(await retailersOfPhone(env, phone)).toEqual([owner]);
-    expect(await distributorsOf(env, [owner])).toEqual([a, b].sort());
+    expect((await profileOf(owner))?.distributor_ids).toEqual([a, b].sort());
     expect(await resolveOne(null, phone)).toBe(owner);
   });
 
@@ -153,6 +153,28 @@ describe("a phone that belongs to another GSTIN", () => {
   });
 });
 
+describe("the profiles of many retailers", () => {
+  it("are one per canonical retailer, in the order of the ids, whatever alias was asked for", async () => {
+    const [gstin, phone] = [index(), index()];
+    const [a, b] = [newDistributorId(), newDistributorId()];
+    const provisional = await resolveOne(null, phone, a);
+    const owner = await resolveOne(gstin, phone, b);
+    const other = await resolveOne(index(), null, b);
+    const found = await profilesOf(env, [provisional, owner, other, newId("ret")]);
+    expect(found).toEqual(
+      [
+        {
+          retailer_id: owner,
+          aliases: [owner, provisional].sort(),
+          distributor_ids: [a, b].sort(),
+          identity_verified: true,
+        },
+        { retailer_id: other, aliases: [other], distributor_ids: [b], identity_verified: true },
+      ].sort((x, y) => (x.retailer_id < y.retailer_id ? -1 : 1)),
+    );
+  });
+});
+
 describe("an unknown retailer", () => {
   it("is nobody", async () => {
     const unknown = newId("ret");
@@ -160,8 +182,7 @@ describe("an unknown retailer", () => {
     expect(await aliasesOf(env, unknown)).toEqual([]);
     expect(await retailersOfPhone(env, index())).toEqual([]);
     expect(await retailerByGstin(env, index())).toBeNull();
-    expect(await distributorsOf(env, [unknown])).toEqual([]);
-    expect(await identityVerified(env, unknown)).toBe(false);
+    expect(await profileOf(unknown)).toBeUndefined();
   });
 });
 

@@ -114,6 +114,12 @@ export function setQueue(ledger: Ledger, sendBatch: (messages: Batch) => Promise
   });
 }
 
+/** What a ledger holds of one retailer (all its ids) as of a day, with the ledger's revision. */
+export async function statementOf(ledger: Ledger, retailer_ids: string[], as_of_day: number) {
+  const { revision, statements } = await ledger.statements({ retailers: [retailer_ids], as_of_day });
+  return { revision, ...statements[0]! };
+}
+
 /**
  * A fresh ledger with short forms of its calls. Its events go nowhere, or the pipeline would finish batches while a
  * test looks at them.
@@ -132,8 +138,8 @@ export async function newLedger() {
     if (result.kind !== "accepted") throw new Error(`not accepted: ${result.kind}`);
     return result.answer;
   };
-  const books = async (retailer_ids: string[] = [R, S], as_of_day = day("2026-06-15")) =>
-    ledger.statement({ retailer_ids, as_of_day });
+  const books = (retailer_ids: string[] = [R, S], as_of_day = day("2026-06-15")) =>
+    statementOf(ledger, retailer_ids, as_of_day);
   return { distributor_id, ledger, accept, taken, books };
 }
 
