@@ -1,6 +1,7 @@
 import type { Env } from "../env.ts";
 import type { RetailerProfile } from "../retailers/store.ts";
 import type { Statement } from "../scoring/types.ts";
+import { openInvoices, openPayments } from "./ledger-rows.ts";
 
 /** A retailer with its statement over all its distributors. */
 export interface Gathered {
@@ -44,8 +45,8 @@ export async function gatherStatements(
     for (const [i, { statement, watermarks }] of held.entries()) {
       const part = statements[i]!;
       statement.sources.push(part.source);
-      for (const row of part.invoices) statement.invoices.push(row);
-      for (const row of part.payments) statement.payments.push(row);
+      for (const row of openInvoices(part.invoices, distributor_id)) statement.invoices.push(row);
+      for (const row of openPayments(part.payments, distributor_id)) statement.payments.push(row);
       watermarks[distributor_id] = revision;
     }
   }

@@ -5,6 +5,7 @@ import type { EventEnvelope } from "../../src/events/types.ts";
 import type { AcceptInput, AcceptResult, InvoiceRow, PaymentRow } from "../../src/ingestion/types.ts";
 import { isoToDay } from "../../src/lib/days.ts";
 import { newId, newUuid } from "../../src/lib/seams.ts";
+import { openInvoices, openPayments } from "../../src/pipeline/ledger-rows.ts";
 
 export const DAY_MS = 86_400_000;
 /** Two retailers for rows that need some. */
@@ -117,7 +118,13 @@ export function setQueue(ledger: Ledger, sendBatch: (messages: Batch) => Promise
 /** What a ledger holds of one retailer (all its ids) as of a day, with the ledger's revision. */
 export async function statementOf(ledger: Ledger, retailer_ids: string[], as_of_day: number) {
   const { revision, statements } = await ledger.statements({ retailers: [retailer_ids], as_of_day });
-  return { revision, ...statements[0]! };
+  const { source, invoices, payments } = statements[0]!;
+  return {
+    revision,
+    source,
+    invoices: openInvoices(invoices, source.distributor_id),
+    payments: openPayments(payments, source.distributor_id),
+  };
 }
 
 /**
