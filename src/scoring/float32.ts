@@ -37,6 +37,13 @@ export function logf(x: number): number {
   return Math.fround(tail * r2 + (LOG_C[entry]! + exponent * Math.LN2 + r));
 }
 
+/** An int32 that compares with other such keys as the float32 does with theirs; not for NaN. */
+export function orderKey(x: number): number {
+  // Adding 0 makes 0 of -0. Below 0, larger bits mean a smaller float: all but the sign is turned over.
+  float[0] = x + 0;
+  return bits[0]! ^ ((bits[0]! >> 31) & 0x7fffffff);
+}
+
 /** XGBoost's margin of a probability: -logf(1 / p - 1), every step in float32. */
 export function logit32(probability: number): number {
   const odds_against = Math.fround(Math.fround(1 / Math.fround(probability)) - 1);

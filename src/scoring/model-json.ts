@@ -28,10 +28,13 @@ export interface ParsedModel {
 
 type JsonObject = Record<string, unknown>;
 
+/** Limits under which a compiled model with all that explains it stays below 64 MB: half of what an isolate has. */
 const MAX_TREES = 10_000;
-const MAX_NODES_PER_TREE = 100_000;
-/** Beyond this, an evaluation by path would be too slow and the arrays that hold the path too large. */
-export const MAX_DEPTH = 64;
+const MAX_NODES_PER_TREE = 20_000;
+const MAX_NODES = 500_000;
+const MAX_DEPTH = 64;
+/** Below this a float32 is no longer normal, and its inverse overflows. */
+const MIN_BASE_SCORE = 2 ** -126;
 
 function refuse(message: string): never {
   throw new ModelRefusedError(message);
@@ -80,7 +83,11 @@ export function parseBaseScore(value: unknown): number {
   if (typeof text !== "string") return refuse("base_score is missing");
   const match = /^\s*\[?\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*\]?\s*$/i.exec(text);
   const parsed = match === null ? Number.NaN : Number(match[1]);
-  if (!(parsed > 0 && parsed < 1)) return refuse(`base_score ${text} is not a probability between 0 and 1`);
+  // XGBoost keeps it as float32.
+  const float = Math.fround(parsed);
+  if (!(float >= MIN_BASE_SCORE && float < 1)) {
+    return refuse(`base_score ${text} is not a probability between 0 and 1`);
+  }
   return parsed;
 }
 
@@ -162,7 +169,10 @@ function requireSoundTree(tree: ParsedTree, where: string, feature_count: number
     if (!Number.isFinite(Math.fround(tree.split_conditions[node]!))) {
       refuse(`${where}: the value of node ${node} does not fit a 32-bit float`);
     }
-    if (!(tree.sum_hessian[node]! > 0)) refuse(`${where}: sum_hessian of node ${node} is not above 0`);
+    const cover = Math.fround(tree.sum_hessian[node]!);
+    if (!(cover > 0 && Number.isFinite(cover))) {
+      refuse(`${where}: sum_hessian of node ${node} is not above 0 in 32 bits`);
+    }
     const left = tree.left_children[node]!;
     const right = tree.right_children[node]!;
     if (left === -1 && right === -1) continue;
@@ -200,9 +210,12 @@ export function parseModelJson(text: string): ParsedModel {
   const feature_names = parseFeatureNames(learner);
   const trees = listAt(objectAt(booster, "model"), "trees", "model");
   if (trees.length === 0 || trees.length > MAX_TREES) return refuse(`the model has ${trees.length} trees`);
-  return {
-    feature_names,
-    base_score,
-    trees: trees.map((tree, position) => parseTree(tree, position, feature_names.length)),
-  };
+  let nodes = 0;
+  const parsed = trees.map((tree, position) => {
+    const one = parseTree(tree, position, feature_names.length);
+    nodes += one.left_children.length;
+    if (nodes > MAX_NODES) refuse(`the model has more than ${MAX_NODES} nodes`);
+    return one;
+  });
+  return { feature_names, base_score, trees: parsed };
 }

@@ -2,19 +2,24 @@ import { logit32 } from "./float32.ts";
 import { ModelRefusedError, type ParsedModel, type ParsedTree, parseModelJson } from "./model-json.ts";
 
 /**
- * A tree ensemble in flat arrays: node i of tree k is at roots[k] + i in preorder, so that a left child follows its
- * parent. A leaf has `right` = -1.
+ * A tree ensemble in flat arrays. Tree k is the nodes from roots[k] up to roots[k + 1], breadth first: a parent comes
+ * before its children, a left child just before its right sibling. An evaluation does not branch on the data, which
+ * no processor could predict: a step is `right[at] - (x < threshold[at])`, and a leaf leads to itself.
  */
 export interface CompiledModel {
   /** Names of the inputs, in the order of the rows that `predictMargin` takes. */
   feature_names: readonly string[];
   /** logit(base_score) in float32. */
   base_margin: number;
+  /** The trees' first nodes, and the end of the last tree. */
   roots: Int32Array;
-  /** Position of the split's feature in a row. */
+  /** Depth of each tree; 0 for a single leaf. */
+  depths: Int32Array;
+  /** Position of the split's feature in `splitRow`; 0 at leaves. */
   feature: Int32Array;
+  /** NaN at leaves. */
   threshold: Float32Array;
-  default_left: Uint8Array;
+  /** The right child; the left one is just before it. A leaf names itself. */
   right: Int32Array;
   /** Leaf value; 0 at inner nodes. */
   value: Float32Array;
@@ -23,14 +28,19 @@ export interface CompiledModel {
    * children, so that the shares of two children always add to exactly their parent's.
    */
   cover: Float64Array;
-  max_depth: number;
   /** base_margin + the cover-weighted mean of every tree: what SHAP calls the bias. */
   bias: number;
+  /** What `splitRow` fills; a model is evaluated by one thread, one row at a time. */
+  row: Float32Array;
 }
 
-/** Where each of the model's features sits in a row; refuses a feature that the rows do not have. */
+/** Where each of the model's features sits in a row; refuses one that the rows do not have, or have twice. */
 function rowPositions(model_names: readonly string[], row_names: readonly string[]): Int32Array {
-  const position = new Map(row_names.map((name, i) => [name, i]));
+  const position = new Map<string, number>();
+  row_names.forEach((name, i) => {
+    if (position.has(name)) throw new ModelRefusedError(`the rows name the feature ${name} twice`);
+    position.set(name, i);
+  });
   return Int32Array.from(model_names, (name) => {
     const found = position.get(name);
     if (found === undefined) throw new ModelRefusedError(`the model uses an unknown feature: ${name}`);
@@ -51,7 +61,6 @@ function reachableNodes(tree: ParsedTree): number {
 class Compiler {
   private readonly model: CompiledModel;
   private readonly position: Int32Array;
-  private used = 0;
 
   constructor(parsed: ParsedModel, row_names: readonly string[]) {
     const nodes = parsed.trees.reduce((sum, tree) => sum + reachableNodes(tree), 0);
@@ -59,50 +68,68 @@ class Compiler {
     this.model = {
       feature_names: row_names,
       base_margin: logit32(parsed.base_score),
-      roots: new Int32Array(parsed.trees.length),
+      roots: new Int32Array(parsed.trees.length + 1),
+      depths: new Int32Array(parsed.trees.length),
       feature: new Int32Array(nodes),
-      threshold: new Float32Array(nodes),
-      default_left: new Uint8Array(nodes),
-      right: new Int32Array(nodes).fill(-1),
+      threshold: new Float32Array(nodes).fill(Number.NaN),
+      right: new Int32Array(nodes),
       value: new Float32Array(nodes),
       cover: new Float64Array(nodes),
-      max_depth: 0,
       bias: 0,
+      row: new Float32Array(2 * row_names.length),
     };
   }
 
   compile(parsed: ParsedModel): CompiledModel {
     const { model } = this;
     model.bias = model.base_margin;
-    for (let k = 0; k < parsed.trees.length; k++) {
-      const root = this.used;
-      model.roots[k] = root;
-      const total = this.place(parsed.trees[k]!, 0, 0);
-      model.bias += total / model.cover[root]!;
-    }
+    parsed.trees.forEach((tree, k) => {
+      const root = model.roots[k]!;
+      model.roots[k + 1] = this.place(tree, k, root);
+      model.bias += this.weigh(root, model.roots[k + 1]!);
+    });
     return model;
   }
 
-  /** Lays a subtree out in preorder; returns the sum of leaf value * cover below it. */
-  private place(tree: ParsedTree, node: number, depth: number): number {
+  /** Lays tree `k` out from node `root` on; returns where it ends. */
+  private place(tree: ParsedTree, k: number, root: number): number {
     const { model } = this;
-    const at = this.used++;
-    model.max_depth = Math.max(model.max_depth, depth);
-    const left = tree.left_children[node]!;
-    if (left < 0) {
-      model.value[at] = tree.split_conditions[node]!;
-      model.cover[at] = tree.sum_hessian[node]!;
-      return model.value[at]! * model.cover[at]!;
+    const pending = [{ node: 0, depth: 0 }];
+    // Grows while it is walked: a node's children go to its end, and their places are known by its length.
+    for (let i = 0; i < pending.length; i++) {
+      const { node, depth } = pending[i]!;
+      const at = root + i;
+      model.depths[k] = depth;
+      const left = tree.left_children[node]!;
+      if (left < 0) {
+        model.right[at] = at;
+        model.value[at] = tree.split_conditions[node]!;
+        model.cover[at] = tree.sum_hessian[node]!;
+        continue;
+      }
+      const position = this.position[tree.split_indices[node]!]!;
+      model.feature[at] = position + (tree.default_left[node]! ? model.feature_names.length : 0);
+      model.threshold[at] = tree.split_conditions[node]!;
+      pending.push({ node: left, depth: depth + 1 }, { node: tree.right_children[node]!, depth: depth + 1 });
+      model.right[at] = root + pending.length - 1;
     }
-    model.feature[at] = this.position[tree.split_indices[node]!]!;
-    model.threshold[at] = tree.split_conditions[node]!;
-    model.default_left[at] = tree.default_left[node]! ? 1 : 0;
-    const left_total = this.place(tree, left, depth + 1);
-    const right_at = this.used;
-    model.right[at] = right_at;
-    const right_total = this.place(tree, tree.right_children[node]!, depth + 1);
-    model.cover[at] = model.cover[at + 1]! + model.cover[right_at]!;
-    return left_total + right_total;
+    return root + pending.length;
+  }
+
+  /** Fills in the covers of a tree's inner nodes; returns the tree's cover-weighted mean. */
+  private weigh(root: number, end: number): number {
+    const { right, cover, value } = this.model;
+    const total = new Float64Array(end - root);
+    for (let at = end - 1; at >= root; at--) {
+      const right_at = right[at]!;
+      if (right_at === at) {
+        total[at - root] = value[at]! * cover[at]!;
+        continue;
+      }
+      cover[at] = cover[right_at - 1]! + cover[right_at]!;
+      total[at - root] = total[right_at - 1 - root]! + total[right_at - root]!;
+    }
+    return total[0]! / cover[root]!;
   }
 }
 
@@ -120,21 +147,33 @@ export function modelRow(values: readonly (number | null)[]): Float32Array {
   return Float32Array.from(values, (value) => value ?? Number.NaN);
 }
 
-/** The child of inner node `at` that a value takes: x < threshold goes left, a missing value the default way. */
-export function childOf(model: CompiledModel, at: number, row: Float32Array): number {
-  const x = row[model.feature[at]!]!;
-  // A comparison with NaN is false, so the default direction needs asking only for a missing value.
-  const goes_left = x < model.threshold[at]! || (Number.isNaN(x) && model.default_left[at] === 1);
-  return goes_left ? at + 1 : model.right[at]!;
+/**
+ * The row as splits read it, valid until the next call: once as it is, where a missing value (NaN) compares false and
+ * goes right, and once with -Infinity for missing values, which compares true and goes left. A split's `feature` points
+ * into the half of its default direction.
+ */
+export function splitRow(model: CompiledModel, values: Float32Array): Float32Array {
+  const { row } = model;
+  const count = model.feature_names.length;
+  for (let i = 0; i < count; i++) {
+    const x = values[i]!;
+    row[i] = x;
+    row[count + i] = Number.isNaN(x) ? Number.NEGATIVE_INFINITY : x;
+  }
+  return row;
 }
 
 /** XGBoost's margin of a row, bit for bit: the base margin, then every leaf in tree order, all in float32. */
-export function predictMargin(model: CompiledModel, row: Float32Array): number {
+export function predictMargin(model: CompiledModel, values: Float32Array): number {
+  const { roots, depths, feature, threshold, right, value } = model;
+  const row = splitRow(model, values);
   let margin = model.base_margin;
-  for (let k = 0; k < model.roots.length; k++) {
-    let at = model.roots[k]!;
-    while (model.right[at]! >= 0) at = childOf(model, at, row);
-    margin = Math.fround(margin + model.value[at]!);
+  for (let k = 0; k < depths.length; k++) {
+    let at = roots[k]!;
+    for (let level = depths[k]!; level > 0; level--) {
+      at = right[at]! - +(row[feature[at]!]! < threshold[at]!);
+    }
+    margin = Math.fround(margin + value[at]!);
   }
   return margin;
 }

@@ -95,11 +95,12 @@ export function anyTree(features: number, depth: number): fc.Arbitrary<TreeSketc
   return fc.oneof({ weight: 1, arbitrary: leaf }, { weight: 4, arbitrary: split });
 }
 
-/** A row of `features` values on the thresholds' grid, some missing. */
+/** A row of `features` values on the thresholds' grid or beyond all of them, some missing. */
 export function anyRow(features: number): fc.Arbitrary<(number | null)[]> {
-  const value = fc.option(
-    fc.integer({ min: -3, max: 3 }).map((n) => n / 2),
-    { freq: 4 },
-  );
+  const on_grid = fc.integer({ min: -3, max: 3 }).map((n) => n / 2);
+  const extreme = fc.constantFrom(-0, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+  const value = fc.option(fc.oneof({ weight: 6, arbitrary: on_grid }, { weight: 1, arbitrary: extreme }), {
+    freq: 4,
+  });
   return fc.array(value, { minLength: features, maxLength: features });
 }

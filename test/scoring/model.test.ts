@@ -65,12 +65,24 @@ describe("base_score", () => {
     expect(parseBaseScore(written)).toBe(probability);
   });
 
-  it.each(["0", "1", "-0.2", "[0.1,0.2]", "", "half", "NaN", undefined, null, Number.NaN])(
-    "%s is refused",
-    (written) => {
-      expect(() => parseBaseScore(written)).toThrow(ModelRefusedError);
-    },
-  );
+  it.each([
+    "0",
+    "1",
+    "-0.2",
+    "[0.1,0.2]",
+    "",
+    "half",
+    "NaN",
+    // 1 and 0 in 32 bits.
+    "0.99999999",
+    "1e-300",
+    undefined,
+    null,
+    Number.NaN,
+    ["0.5"],
+  ])("%s is refused", (written) => {
+    expect(() => parseBaseScore(written)).toThrow(ModelRefusedError);
+  });
 
   it("becomes XGBoost's own float32 margin", () => {
     // base_score and the margin of an empty model, from XGBoost 1.7.4; the last two differ from fround(Math.log).
@@ -85,8 +97,24 @@ describe("base_score", () => {
 
 describe("a model is refused", () => {
   const refuses = (message: RegExp, change: (model: ReturnType<typeof JSON.parse>) => void) => () =>
-    expect(() => loadModel(modelText(NAMES, [STUMP], change), NAMES)).toThrow(message);
+    expect(() => loadModel(modelText(NAMES, [STUMP], change), NAMES)).toThrow(
+      expect.objectContaining({ name: "ModelRefusedError", message: expect.stringMatching(message) }),
+    );
   const tree = (model: ReturnType<typeof JSON.parse>) => model.learner.gradient_booster.model.trees[0];
+
+  /** STUMP's JSON with one number replaced by text that JSON.stringify would not write. */
+  const refusesText = (message: RegExp, written: string, instead: string) => () => {
+    const text = modelText(NAMES, [{ ...STUMP, left: { leaf: -0.125, cover: 2 } }]);
+    expect(text.split(written)).toHaveLength(2);
+    expect(() => loadModel(text.replace(written, instead))).toThrow(ModelRefusedError);
+    expect(() => loadModel(text.replace(written, instead))).toThrow(message);
+  };
+
+  /** A chain: every right child splits again. */
+  const chain = (depth: number): TreeSketch =>
+    depth === 0 ? { leaf: 1, cover: 1 } : { ...STUMP, left: { leaf: 0, cover: 1 }, right: chain(depth - 1) };
+  const bush = (depth: number): TreeSketch =>
+    depth === 0 ? { leaf: 1, cover: 1 } : { ...STUMP, left: bush(depth - 1), right: bush(depth - 1) };
 
   it("when it is no JSON, or not XGBoost's", () => {
     expect(() => loadModel("{")).toThrow(/not JSON/);
@@ -167,6 +195,18 @@ describe("a model is refused", () => {
     }),
   );
   it(
+    "with a node of two parents",
+    refuses(/node 2 has two parents/, (m) => {
+      tree(m).left_children[0] = 2;
+    }),
+  );
+  it(
+    "with half a child",
+    refuses(/outside the tree/, (m) => {
+      tree(m).left_children[0] = 0.5;
+    }),
+  );
+  it(
     "with a child outside the tree",
     refuses(/outside the tree/, (m) => {
       tree(m).right_children[0] = 9;
@@ -196,18 +236,66 @@ describe("a model is refused", () => {
       tree(m).split_conditions[1] = 1e39;
     }),
   );
+  it("with NaN in a leaf", refusesText(/not JSON/, "-0.125", "NaN"));
+  it("with infinity in a leaf", refusesText(/not a finite number/, "-0.125", "-1e999"));
+  it("with infinity in a threshold", refusesText(/not a finite number/, "[0.1,", "[1e999,"));
+  it("with infinity in a cover", refusesText(/not a finite number/, "[5,2,3]", "[5,1e999,3]"));
+  it("with a text in a leaf", refusesText(/not a finite number/, "-0.125", '"0.125"'));
+  it(
+    "with a default direction that is none",
+    refuses(/default_left holds something other/, (m) => {
+      tree(m).default_left[0] = 2;
+    }),
+  );
+  it(
+    "with a list missing",
+    refuses(/sum_hessian is not a list/, (m) => {
+      delete tree(m).sum_hessian;
+    }),
+  );
+  it(
+    "with a tree that is none",
+    refuses(/tree 0 is not an object/, (m) => {
+      m.learner.gradient_booster.model.trees[0] = 7;
+    }),
+  );
+  it(
+    "with several targets",
+    refuses(/several targets/, (m) => {
+      m.learner.learner_model_param.num_target = "2";
+    }),
+  );
+  it(
+    "without a base_score",
+    refuses(/base_score is missing/, (m) => {
+      delete m.learner.learner_model_param.base_score;
+    }),
+  );
+  it("for rows that name a feature twice", () => {
+    expect(() => loadModel(modelText(NAMES, [STUMP]), ["a", "b", "c", "b"])).toThrow(/rows name .* b twice/);
+  });
+  it("deeper than 64, with more than 20,000 nodes in a tree, 10,000 trees or 500,000 nodes", () => {
+    expect(loadModel(modelText(NAMES, [chain(64)])).depths).toEqual(Int32Array.of(64));
+    expect(() => loadModel(modelText(NAMES, [chain(65)]))).toThrow(/deeper than 64/);
+    expect(() => loadModel(modelText(NAMES, [bush(14)]))).toThrow(/tree 0 has 32767 nodes/);
+    const repeated = (sketch: TreeSketch, trees: number) =>
+      modelText(NAMES, [sketch], (m) => {
+        m.learner.gradient_booster.model.trees = new Array(trees).fill(tree(m));
+      });
+    expect(() => loadModel(repeated(STUMP, 10_001))).toThrow(/10001 trees/);
+    expect(() => loadModel(repeated(bush(9), 489))).toThrow(/more than 500000 nodes/);
+  });
   it(
     "with lists of different lengths",
     refuses(/entries for 3 nodes/, (m) => {
       tree(m).sum_hessian.pop();
     }),
   );
-  it(
-    "with a cover of 0",
-    refuses(/sum_hessian/, (m) => {
-      tree(m).sum_hessian[2] = 0;
-    }),
-  );
+  it.each([0, -1, 1e-60, 1e39])("with a cover of %d", (cover) => {
+    refuses(/sum_hessian of node 2 is not above 0/, (m) => {
+      tree(m).sum_hessian[2] = cover;
+    })();
+  });
   it(
     "without trees",
     refuses(/0 trees/, (m) => {
