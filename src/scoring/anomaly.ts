@@ -1,85 +1,168 @@
-import { type Guardrail, RETURNED_SHARE, RETURNED_TIMES_USUAL, VELOCITY_SIGMAS } from "./guardrails.ts";
+import forestFile from "../../models/anomaly.json" with { type: "json" };
+import {
+  BASELINE_DAYS,
+  BEHAVIOUR_MEASURES,
+  baselineDays,
+  behaviourOf,
+  MIN_BASELINE_DAYS,
+} from "./behaviour.ts";
+import {
+  ANOMALY_FOREST_SHA256,
+  type Guardrail,
+  RECENT_DAYS,
+  RETURNED_SHARE,
+  RETURNED_TIMES_USUAL,
+  VELOCITY_SIGMAS,
+} from "./guardrails.ts";
+import { type CompiledForest, compileForest, isolationScore } from "./isolation-forest.ts";
 import type { LedgerView } from "./settlement.ts";
 import { mean, populationSd } from "./stats.ts";
 import type { AnomalyFacts, GuardrailEntry } from "./types.ts";
 
-/** Behaviour of the last 60 days, in two blocks, beside the 12 blocks (about a year) before them. */
+/** Velocity looks at 30 days at a time: two blocks of recent days beside the blocks of the baseline. */
 const BLOCK_DAYS = 30;
-const RECENT_BLOCKS = 2;
-const BASELINE_BLOCKS = 12;
-/** A baseline of fewer blocks says nothing about what is usual. */
-const MIN_BASELINE_BLOCKS = 6;
-/** Few orders are uneven by chance: a baseline's spread counts as at least this share of its mean value. */
+const RECENT_BLOCKS = RECENT_DAYS / BLOCK_DAYS;
+const BLOCKS = RECENT_BLOCKS + BASELINE_DAYS / BLOCK_DAYS;
+/** However even a baseline was, its spread counts as at least this share of its mean value. */
 const MIN_VALUE_SPREAD = 0.25;
 /** Fewer returns than these are no pattern. */
 const MIN_RETURNS = 2;
 
-/** Block of a day: 0 is the newest, -1 is outside. */
-function blockOf(view: LedgerView, day: number): number {
-  const block = Math.floor((view.as_of_day - day) / BLOCK_DAYS);
-  return block < RECENT_BLOCKS + BASELINE_BLOCKS ? block : -1;
+/** Sums by block, the newest first. */
+interface BlockTotals {
+  orders: Float64Array;
+  ordered_paise: Float64Array;
+  /** Of the squares of single orders. */
+  squares: Float64Array;
+  notes: Float64Array;
+  returned_paise: Float64Array;
 }
 
-/** By how many standard deviations of the baseline the larger recent block exceeds its mean; null if it has none. */
-function excessSigmas(
-  blocks: Float64Array,
-  usable: number,
-  least_sd: (average: number) => number,
-): number | null {
-  const baseline = blocks.subarray(RECENT_BLOCKS, usable);
-  const average = mean(baseline);
-  const sd = Math.max(populationSd(baseline), least_sd(average));
-  return sd > 0 ? (Math.max(blocks[0]!, blocks[1]!) - average) / sd : null;
-}
-
-/** Facts behind guardrail 2 from the ledger: order velocity and returns of the last 60 days against the past. */
-export function anomalyFacts(view: LedgerView): AnomalyFacts {
-  const blocks = RECENT_BLOCKS + BASELINE_BLOCKS;
-  const counts = new Float64Array(blocks);
-  const values = new Float64Array(blocks);
-  const invoiced = [0, 0];
-  const returned = [0, 0];
-  let recent_returns = 0;
+function blockTotals(view: LedgerView): BlockTotals {
+  const totals: BlockTotals = {
+    orders: new Float64Array(BLOCKS),
+    ordered_paise: new Float64Array(BLOCKS),
+    squares: new Float64Array(BLOCKS),
+    notes: new Float64Array(BLOCKS),
+    returned_paise: new Float64Array(BLOCKS),
+  };
+  const blockOf = (day: number) => Math.floor((view.as_of_day - day) / BLOCK_DAYS);
   for (let i = 0; i < view.count; i++) {
-    const block = blockOf(view, view.invoice_day[i]!);
-    if (block < 0) continue;
-    counts[block]! += 1;
-    values[block]! += view.amount_paise[i]!;
-    invoiced[block < RECENT_BLOCKS ? 0 : 1]! += view.amount_paise[i]!;
+    const block = blockOf(view.invoice_day[i]!);
+    if (block >= BLOCKS) continue;
+    const amount_paise = view.amount_paise[i]!;
+    totals.orders[block]! += 1;
+    totals.ordered_paise[block]! += amount_paise;
+    totals.squares[block]! += amount_paise * amount_paise;
   }
   for (let i = 0; i < view.note_day.length; i++) {
-    const block = blockOf(view, view.note_day[i]!);
-    if (block < 0) continue;
-    returned[block < RECENT_BLOCKS ? 0 : 1]! += view.note_paise[i]!;
-    if (block < RECENT_BLOCKS) recent_returns++;
+    const block = blockOf(view.note_day[i]!);
+    if (block >= BLOCKS) continue;
+    totals.notes[block]! += 1;
+    totals.returned_paise[block]! += view.note_paise[i]!;
   }
-  const history_blocks = Math.floor((view.as_of_day - view.first_invoice_day + 1) / BLOCK_DAYS);
-  const usable = Math.min(blocks, history_blocks);
-  const has_baseline = usable >= RECENT_BLOCKS + MIN_BASELINE_BLOCKS;
+  return totals;
+}
+
+/**
+ * By how many standard deviations the larger recent block exceeds the baseline's mean. The deviation is that of the
+ * difference between one more block and the mean of n (sample variance times 1 + 1/n), so that a short baseline does
+ * not look surer than it is, and at least `least_sd`. Null if nothing varies.
+ */
+function excessSigmas(blocks: Float64Array, baseline_end: number, least_sd: number): number | null {
+  const baseline = blocks.subarray(RECENT_BLOCKS, baseline_end);
+  const n = baseline.length;
+  const sd = Math.max(least_sd, populationSd(baseline) * Math.sqrt((n / (n - 1)) * (1 + 1 / n)));
+  return sd > 0 ? (Math.max(blocks[0]!, blocks[1]!) - mean(baseline)) / sd : null;
+}
+
+/** Order velocity; both null without a baseline. */
+function velocityOf(
+  { orders, ordered_paise, squares }: BlockTotals,
+  baseline_days: number,
+): Pick<AnomalyFacts, "order_count_sigmas" | "order_value_sigmas"> {
+  if (baseline_days < MIN_BASELINE_DAYS) return { order_count_sigmas: null, order_value_sigmas: null };
+  const end = RECENT_BLOCKS + Math.floor(baseline_days / BLOCK_DAYS);
+  const usual = (blocks: Float64Array) => mean(blocks.subarray(RECENT_BLOCKS, end));
+  // Orders that come by chance vary in number by the square root of their mean (Poisson), and in value by that of the
+  // mean sum of their squares (compound Poisson).
+  const least_count_sd = Math.max(1, Math.sqrt(usual(orders)));
+  const least_value_sd = Math.max(MIN_VALUE_SPREAD * usual(ordered_paise), Math.sqrt(usual(squares)));
   return {
-    // Counts vary at least as chance makes them (Poisson), and by one order at the least.
-    order_count_sigmas: has_baseline
-      ? excessSigmas(counts, usable, (average) => Math.max(1, Math.sqrt(average)))
-      : null,
-    order_value_sigmas: has_baseline
-      ? excessSigmas(values, usable, (average) => MIN_VALUE_SPREAD * average)
-      : null,
-    returned_share_60d:
-      invoiced[0]! > 0 && recent_returns >= MIN_RETURNS ? returned[0]! / invoiced[0]! : null,
-    returned_share_before: invoiced[1]! > 0 ? returned[1]! / invoiced[1]! : null,
+    order_count_sigmas: excessSigmas(orders, end, least_count_sd),
+    order_value_sigmas: excessSigmas(ordered_paise, end, least_value_sd),
   };
+}
+
+function sum(values: Float64Array): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/** Returned over invoiced value of the last 60 days and of the baseline before them. */
+function returnsOf({
+  ordered_paise,
+  notes,
+  returned_paise,
+}: BlockTotals): Pick<AnomalyFacts, "returned_share_60d" | "returned_share_before"> {
+  const recent_paise = sum(ordered_paise.subarray(0, RECENT_BLOCKS));
+  const before_paise = sum(ordered_paise.subarray(RECENT_BLOCKS));
+  const is_pattern = recent_paise > 0 && sum(notes.subarray(0, RECENT_BLOCKS)) >= MIN_RETURNS;
+  return {
+    returned_share_60d: is_pattern ? sum(returned_paise.subarray(0, RECENT_BLOCKS)) / recent_paise : null,
+    returned_share_before:
+      before_paise > 0 ? sum(returned_paise.subarray(RECENT_BLOCKS)) / before_paise : null,
+  };
+}
+
+/** Facts behind guardrail 2 from the ledger: the last 60 days against the retailer's own past. */
+export function anomalyFacts(view: LedgerView): AnomalyFacts {
+  const totals = blockTotals(view);
+  return {
+    ...velocityOf(totals, baselineDays(view)),
+    ...returnsOf(totals),
+    behaviour: behaviourOf(view),
+  };
+}
+
+function entry(guardrail: Guardrail, effect: string): GuardrailEntry {
+  return { guardrail, effect };
+}
+
+/** Trail entries of the two rules, velocity and orders that go back. */
+export function ruleAnomalies(facts: AnomalyFacts): GuardrailEntry[] {
+  const found: GuardrailEntry[] = [];
+  const velocity = Math.max(facts.order_count_sigmas ?? 0, facts.order_value_sigmas ?? 0);
+  if (velocity > VELOCITY_SIGMAS)
+    found.push(entry("anomaly_velocity", "orders far above the usual: flagged"));
+  const returned = facts.returned_share_60d ?? 0;
+  const usual = facts.returned_share_before ?? 0;
+  if (returned >= RETURNED_SHARE && returned > RETURNED_TIMES_USUAL * usual) {
+    found.push(entry("anomaly_order_then_return", "recent orders largely returned: flagged"));
+  }
+  return found;
+}
+
+let forest: CompiledForest | undefined;
+
+/** The shipped forest, verified and compiled at first use. */
+export function anomalyForest(): CompiledForest {
+  forest ??= compileForest(forestFile, ANOMALY_FOREST_SHA256, BEHAVIOUR_MEASURES);
+  return forest;
+}
+
+/** The forest's entry: behaviour that is isolated early, or that cannot be compared although there is a baseline. */
+function forestAnomalies({ behaviour }: AnomalyFacts): GuardrailEntry[] {
+  if (behaviour === null) return [];
+  const { flag_above } = anomalyForest();
+  const score = isolationScore(anomalyForest(), behaviour);
+  if (score === null)
+    return [entry("anomaly_isolation_forest", "nothing to compare recent orders with: flagged")];
+  if (score <= flag_above) return [];
+  const effect = `isolation score ${score.toFixed(3)} above ${flag_above.toFixed(3)}: flagged`;
+  return [entry("anomaly_isolation_forest", effect)];
 }
 
 /** Trail entries of the anomalies that the facts show; an empty list is no anomaly. */
 export function anomalies(facts: AnomalyFacts): GuardrailEntry[] {
-  const found: GuardrailEntry[] = [];
-  const flag = (guardrail: Guardrail, effect: string) => found.push({ guardrail, effect });
-  const velocity = Math.max(facts.order_count_sigmas ?? 0, facts.order_value_sigmas ?? 0);
-  if (velocity > VELOCITY_SIGMAS) flag("anomaly_velocity", "orders far above the usual: flagged");
-  const returned = facts.returned_share_60d ?? 0;
-  const usual = facts.returned_share_before ?? 0;
-  if (returned >= RETURNED_SHARE && returned > RETURNED_TIMES_USUAL * usual) {
-    flag("anomaly_order_then_return", "recent orders largely returned: flagged");
-  }
-  return found;
+  return [...ruleAnomalies(facts), ...forestAnomalies(facts)];
 }

@@ -30,11 +30,20 @@ export const MIN_POSITIVE_REASONS = 3;
 export const MIN_NEGATIVE_REASONS = 2;
 export const MAX_REASONS_PER_DIRECTION = 4;
 
+/** The recent past of guardrail 2: what is newer than these days is compared with what came before. */
+export const RECENT_DAYS = 60;
+/** Weight of the payment history up to RECENT_DAYS ago where the days since look better; the rest is today's. */
+export const LONG_HISTORY_WEIGHT = 0.7;
+/** Those days cannot lift a retailer by more bands than this. */
+export const MAX_BANDS_GAINED = 1;
+
 /** Excess over the retailer's own baseline that flags an anomaly. */
 export const VELOCITY_SIGMAS = 3;
 /** Orders of 60 days of which this share came back, and this many times the usual share, flag an anomaly. */
 export const RETURNED_SHARE = 0.4;
 export const RETURNED_TIMES_USUAL = 3;
+/** The isolation forest of models/anomaly.json; a file with another SHA-256 is refused. */
+export const ANOMALY_FOREST_SHA256 = "e7aa04507dfb7f97f77c717ba2c46d949547bccfedde24677cba79a472b8d314";
 
 /** The names under which guardrails appear in a score's trail. */
 export type Guardrail =
@@ -48,5 +57,8 @@ export type Guardrail =
   | "cold_start_band_cap"
   | "cold_start_limit_cap"
   | "sparse_pd_widened"
+  | "payment_history_weighed"
+  | "payment_history_band_cap"
   | "anomaly_velocity"
-  | "anomaly_order_then_return";
+  | "anomaly_order_then_return"
+  | "anomaly_isolation_forest";

@@ -5,6 +5,7 @@ import { FEATURE_COUNT, FEATURE_INDEX } from "./feature-table.ts";
 import { computeFeatures } from "./features.ts";
 import { bestGmv, trailingGmv } from "./gmv.ts";
 import { paymentHistory } from "./history.ts";
+import { longPaymentFeatures } from "./payment-weighing.ts";
 import type { ReplayInputs, Statement } from "./types.ts";
 
 /**
@@ -19,6 +20,7 @@ export function replayInputsOf(statement: Statement, as_of_day: number): ReplayI
       as_of_day,
       route: "cold_start",
       features: new Array<null>(FEATURE_COUNT).fill(null),
+      payment_features_60d_ago: null,
       ...quality,
       gmv_6m_paise: 0,
       best_gmv_6m_paise: 0,
@@ -29,6 +31,7 @@ export function replayInputsOf(statement: Statement, as_of_day: number): ReplayI
         order_value_sigmas: null,
         returned_share_60d: null,
         returned_share_before: null,
+        behaviour: null,
       },
     };
   }
@@ -39,6 +42,7 @@ export function replayInputsOf(statement: Statement, as_of_day: number): ReplayI
     as_of_day,
     route,
     features: values,
+    payment_features_60d_ago: longPaymentFeatures(view),
     ...quality,
     gmv_6m_paise,
     best_gmv_6m_paise: bestGmv(series, gmv_6m_paise),

@@ -37,9 +37,18 @@ export function logOddsOf(score: number): number {
   return LAST.log_odds;
 }
 
+/** Bands from the worst to the best, and the lowest score of each (scoring.md §5). */
+const BANDS: readonly RiskBand[] = ["D", "C", "B", "A"];
+const LOWEST_SCORES = [FIRST.score, 450, 600, 750];
+
 /** Band of an integer score: A 750-900, B 600-749, C 450-599, D 300-449. */
 export function bandOf(altscore: number): RiskBand {
-  if (altscore >= 750) return "A";
-  if (altscore >= 600) return "B";
-  return altscore >= 450 ? "C" : "D";
+  const at = LOWEST_SCORES.findLastIndex((lowest) => altscore >= lowest);
+  return BANDS[Math.max(0, at)]!;
+}
+
+/** The best score that is at most `bands` bands above the band of `altscore`. */
+export function bestScoreWithin(altscore: number, bands: number): number {
+  const next = LOWEST_SCORES[BANDS.indexOf(bandOf(altscore)) + bands + 1];
+  return next === undefined ? LAST.score : next - 1;
 }

@@ -46,7 +46,27 @@ export interface LedgerView {
   /** Days of all payments of these rows, and whether each bounced. */
   payment_day: Int32Array;
   payment_bounced: Uint8Array;
+  /** What settles the invoices: their non-bounced payments and the credit notes that name them. */
+  settlements: Settlements;
 }
+
+/** The part of a view that says how its invoices were paid: all that the payment family of features looks at. */
+export type PaymentView = Pick<
+  LedgerView,
+  | "as_of_day"
+  | "count"
+  | "invoice_day"
+  | "due_day"
+  | "amount_paise"
+  | "settled"
+  | "end_day"
+  | "late_days"
+  | "open_paise"
+  | "paid_paise"
+  | "partially_paid"
+  | "payment_day"
+  | "payment_bounced"
+>;
 
 /** Sorts by distributor, then invoice id, in code units; distributors are few, so each is compared by its rank. */
 function sortByDistributorThenId(invoices: StatementInvoice[]): void {
@@ -63,13 +83,14 @@ function sortByDistributorThenId(invoices: StatementInvoice[]): void {
 }
 
 /** Payments and credit notes towards invoices, as linked lists in flat arrays: head[invoice] -> event -> next[event]. */
-class Settlements {
+export class Settlements {
   readonly head: Int32Array;
   readonly next: Int32Array;
   readonly day: Int32Array;
   readonly paise: Float64Array;
   readonly is_payment: Uint8Array;
-  private used = 0;
+  /** Number of events; the arrays may be longer. */
+  used = 0;
 
   constructor(invoices: number, max_events: number) {
     this.head = new Int32Array(invoices).fill(-1);
@@ -88,23 +109,24 @@ class Settlements {
     this.head[invoice] = event;
   }
 
-  /** Events of an invoice, oldest day first, into `out`. */
-  list(invoice: number, out: number[]): void {
+  /** Events of an invoice up to a day, oldest day first, into `out`. */
+  list(invoice: number, up_to_day: number, out: number[]): void {
     out.length = 0;
-    for (let event = this.head[invoice]!; event >= 0; event = this.next[event]!) out.push(event);
+    for (let event = this.head[invoice]!; event >= 0; event = this.next[event]!) {
+      if (this.day[event]! <= up_to_day) out.push(event);
+    }
     if (out.length > 1) out.sort((a, b) => this.day[a]! - this.day[b]!);
   }
 }
 
 /** Fills end_day, late_days, open, paid and partially_paid of invoice i from its events (oldest first). */
-function settle(view: LedgerView, i: number, events: number[], all: Settlements): void {
+function settle(view: PaymentView, i: number, events: readonly number[], all: Settlements): void {
   const amount = view.amount_paise[i]!;
   const due_day = view.due_day[i]!;
   let covered = 0;
   let paid = 0;
   let payments = 0;
-  // An invoice over nothing has nothing to wait for.
-  let settled_day = amount <= 0 ? view.invoice_day[i]! : null;
+  let settled_day: number | null = null;
   for (let k = 0; k < events.length && settled_day === null; ) {
     const day = all.day[events[k]!]!;
     // A day counts as a whole: everything of that day is in before asking whether the invoice is settled.
@@ -131,6 +153,7 @@ function settle(view: LedgerView, i: number, events: number[], all: Settlements)
 
 function emptyView(statement: Statement, as_of_day: number, invoices: StatementInvoice[]): LedgerView {
   const count = invoices.length;
+  const max_events = statement.invoices.length + statement.payments.length;
   return {
     as_of_day,
     window_first_day: minusMonths(as_of_day, STATEMENT_MONTHS) + 1,
@@ -153,6 +176,7 @@ function emptyView(statement: Statement, as_of_day: number, invoices: StatementI
     note_paise: new Float64Array(0),
     payment_day: new Int32Array(0),
     payment_bounced: new Uint8Array(0),
+    settlements: new Settlements(count, max_events),
   };
 }
 
@@ -208,7 +232,7 @@ export function ledgerView(statement: Statement, as_of_day: number): LedgerView 
   }
 
   const index = indexInvoices(invoices);
-  const events = new Settlements(invoices.length, statement.invoices.length + statement.payments.length);
+  const events = view.settlements;
   const note_day: number[] = [];
   const note_paise: number[] = [];
   for (const row of statement.invoices) {
@@ -240,8 +264,52 @@ export function ledgerView(statement: Statement, as_of_day: number): LedgerView 
 
   const scratch: number[] = [];
   for (let i = 0; i < view.count; i++) {
-    events.list(i, scratch);
+    events.list(i, as_of_day, scratch);
     settle(view, i, scratch, events);
   }
   return view;
+}
+
+/**
+ * How the rows of `view` had been paid at the end of an earlier day: what is dated later does not exist, what was
+ * settled later is open. The same as `ledgerView` of that day, but without sorting and matching rows again, and the
+ * window still begins where that of `view` does, since today's statement has nothing older, and a payment dated before
+ * its invoice counts from its own day.
+ */
+export function earlierPayments(view: LedgerView, as_of_day: number): PaymentView {
+  const earlier: PaymentView = {
+    as_of_day,
+    count: 0,
+    invoice_day: new Int32Array(view.count),
+    due_day: new Int32Array(view.count),
+    amount_paise: new Float64Array(view.count),
+    settled: new Uint8Array(view.count),
+    end_day: new Int32Array(view.count),
+    late_days: new Int32Array(view.count),
+    open_paise: new Float64Array(view.count),
+    paid_paise: new Float64Array(view.count),
+    partially_paid: new Uint8Array(view.count),
+    payment_day: view.payment_day.filter((day) => day <= as_of_day),
+    payment_bounced: view.payment_bounced.filter((_, i) => view.payment_day[i]! <= as_of_day),
+  };
+  const scratch: number[] = [];
+  for (let i = 0; i < view.count; i++) {
+    if (view.invoice_day[i]! > as_of_day) continue;
+    const at = earlier.count++;
+    earlier.invoice_day[at] = view.invoice_day[i]!;
+    earlier.due_day[at] = view.due_day[i]!;
+    earlier.amount_paise[at] = view.amount_paise[i]!;
+    if (view.settled[i] === 1 && view.end_day[i]! <= as_of_day) {
+      // Settled by then: nothing that came later could change it.
+      earlier.settled[at] = 1;
+      earlier.end_day[at] = view.end_day[i]!;
+      earlier.late_days[at] = view.late_days[i]!;
+      earlier.paid_paise[at] = view.paid_paise[i]!;
+      earlier.partially_paid[at] = view.partially_paid[i]!;
+      continue;
+    }
+    view.settlements.list(i, as_of_day, scratch);
+    settle(earlier, at, scratch, view.settlements);
+  }
+  return earlier;
 }

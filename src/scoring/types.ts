@@ -90,6 +90,7 @@ export interface ScoredCard {
   risk_band: RiskBand;
   /** Calibrated, 4 decimals, of the route's final PD (widened when sparse). */
   probability_of_default: number;
+  /** The model's or the rules' own, after the payment history was weighed; `shap` and `shap_bias` add up to it. */
   margin: number;
   /** Integer rupees, floored to 1,000. */
   recommended_limit_inr: number;
@@ -132,6 +133,8 @@ export interface AnomalyFacts {
   /** Returned over invoiced value in the last 60 days, and in the 12 months before them; null without invoices. */
   returned_share_60d: number | null;
   returned_share_before: number | null;
+  /** The measures of behaviour.ts; null without a baseline, null values where it cannot be compared with. */
+  behaviour: (number | null)[] | null;
 }
 
 /** How the bills of the whole statement were paid: shares of those due by the as-of day; 0 when none was. */
@@ -149,6 +152,8 @@ export interface ReplayInputs {
   route: Route;
   /** In the order of the feature table; all null without an invoice in the window. */
   features: (number | null)[];
+  /** Features 1-18 (the payment family) as of 60 days earlier; null if there is no payment history that old. */
+  payment_features_60d_ago: (number | null)[] | null;
   completeness: Completeness;
   /** Whether the completeness was cut because csv files are the only source. */
   csv_capped: boolean;

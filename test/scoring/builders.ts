@@ -145,3 +145,32 @@ export function anyStatement(as_of_day: number): fc.Arbitrary<Statement> {
       return statement(invoices, payments, { sources });
     });
 }
+
+/** Statements of a retailer that orders every few days over up to three years and mostly pays. */
+export function regularStatement(as_of_day: number): fc.Arbitrary<Statement> {
+  const row = fc.record({
+    gap_days: fc.integer({ min: 0, max: 20 }),
+    amount_paise: fc.integer({ min: 100_000, max: 5_000_000 }),
+    paid_after_days: fc.integer({ min: 5, max: 60 }),
+    returned: fc.constantFrom(0, 0, 0, 0, 0.1, 1),
+  });
+  return fc.array(row, { minLength: 60, maxLength: 100 }).map((rows) => {
+    const invoices: StatementInvoice[] = [];
+    const payments: StatementPayment[] = [];
+    let invoice_day = as_of_day;
+    for (const [i, { gap_days, amount_paise, paid_after_days, returned }] of rows.entries()) {
+      invoice_day -= gap_days;
+      const bill = invoice(invoice_day, { invoice_id: `i${i}`, due_day: invoice_day + 21, amount_paise });
+      invoices.push(bill);
+      if (returned > 0) {
+        const note = {
+          amount_paise: Math.round(amount_paise * returned),
+          original_invoice_id: bill.invoice_id,
+        };
+        invoices.push(creditNote(invoice_day + 7, { invoice_id: `n${i}`, ...note }));
+      }
+      if (i % 9 !== 0) payments.push(payment(bill, invoice_day + paid_after_days, { payment_id: `p${i}` }));
+    }
+    return statement(invoices, payments);
+  });
+}

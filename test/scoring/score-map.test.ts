@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { defaultLogOdds, requireCalibration } from "../../src/scoring/calibration.ts";
-import { bandOf, logOddsOf, scoreOf } from "../../src/scoring/score-map.ts";
+import { bandOf, bestScoreWithin, logOddsOf, scoreOf } from "../../src/scoring/score-map.ts";
 
 const ofPd = (pd: number) => scoreOf(Math.log((1 - pd) / pd));
 
@@ -41,6 +41,14 @@ describe("the score", () => {
 
   it("belongs to a band by its integer value", () => {
     expect([900, 750, 749, 600, 599, 450, 449, 300].map(bandOf).join("")).toBe("AABBCCDD");
+  });
+
+  it("has a best value within some bands of another, which the log odds of a cap give exactly", () => {
+    expect([300, 449, 450, 600, 750].map((score) => bestScoreWithin(score, 1))).toEqual([
+      599, 599, 749, 900, 900,
+    ]);
+    expect(bestScoreWithin(449, 0)).toBe(449);
+    for (const cap of [599, 749, 900]) expect(scoreOf(logOddsOf(cap))).toBe(cap);
   });
 });
 

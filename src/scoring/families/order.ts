@@ -52,7 +52,7 @@ function returns(view: LedgerView, out: Float64Array): void {
     notes++;
     returned += view.note_paise[i]!;
   }
-  if (invoiced > 0) out[F.return_rate_pct] = (100 * returned) / invoiced;
+  out[F.return_rate_pct] = (100 * returned) / invoiced;
   out[F.return_freq_pct] = (100 * notes) / invoices;
 }
 
@@ -64,7 +64,7 @@ function basketSpread(view: LedgerView, out: Float64Array): void {
   }
   if (amounts.length < 3) return;
   const average = mean(amounts);
-  if (average > 0) out[F.gmv_per_order_cv] = populationSd(amounts) / average;
+  out[F.gmv_per_order_cv] = populationSd(amounts) / average;
 }
 
 /** Features 19-24 into `out` (NaN where null). */

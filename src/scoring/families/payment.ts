@@ -1,5 +1,5 @@
 import { FEATURE_INDEX as F } from "../feature-table.ts";
-import type { LedgerView } from "../settlement.ts";
+import type { PaymentView } from "../settlement.ts";
 import { medianOfSorted, percentileOfSorted, populationSd } from "../stats.ts";
 
 const ON_TIME_DAYS = 3;
@@ -7,7 +7,7 @@ const VERY_LATE_DAYS = 15;
 const NEVER_DAYS = 365;
 
 /** Features 1-2, 4-5, 7-10, 12-13 over DUE180; all stay null when nothing fell due. */
-function dueIn180Days(view: LedgerView, out: Float64Array): void {
+function dueIn180Days(view: PaymentView, out: Float64Array): void {
   const late: number[] = [];
   const partial_ratios: number[] = [];
   let late_sum = 0;
@@ -39,7 +39,7 @@ function dueIn180Days(view: LedgerView, out: Float64Array): void {
   late.sort((a, b) => a - b);
   partial_ratios.sort((a, b) => a - b);
   out[F.avg_payment_delay_days] = late_sum / due;
-  if (amount > 0) out[F.wavg_delay_180] = late_amount / amount;
+  out[F.wavg_delay_180] = late_amount / amount;
   out[F.p90_payment_delay_days] = percentileOfSorted(late, 0.9);
   out[F.max_delay_180] = late[due - 1]!;
   out[F.zero_delay_rate] = zero / due;
@@ -50,7 +50,7 @@ function dueIn180Days(view: LedgerView, out: Float64Array): void {
 }
 
 /** Features 3 and 17 over DUE90. */
-function dueIn90Days(view: LedgerView, out: Float64Array): void {
+function dueIn90Days(view: PaymentView, out: Float64Array): void {
   let due = 0;
   let late_sum = 0;
   let amount = 0;
@@ -65,11 +65,11 @@ function dueIn90Days(view: LedgerView, out: Float64Array): void {
   }
   if (due === 0) return;
   out[F.avg_delay_90] = late_sum / due;
-  if (amount > 0) out[F.collect_ratio_90] = collected / amount;
+  out[F.collect_ratio_90] = collected / amount;
 }
 
 /** Features 6 and 14 over DUE365. */
-function dueInAYear(view: LedgerView, out: Float64Array): void {
+function dueInAYear(view: PaymentView, out: Float64Array): void {
   const due: number[] = [];
   let worst = 0;
   for (let i = 0; i < view.count; i++) {
@@ -94,7 +94,7 @@ function dueInAYear(view: LedgerView, out: Float64Array): void {
 }
 
 /** Features 11, 15 and 16 over everything in the statement. */
-function wholeStatement(view: LedgerView, out: Float64Array): void {
+function wholeStatement(view: PaymentView, out: Float64Array): void {
   let last_very_late_day = Number.NEGATIVE_INFINITY;
   let open = 0;
   let overdue = 0;
@@ -116,7 +116,7 @@ function wholeStatement(view: LedgerView, out: Float64Array): void {
 }
 
 /** Feature 18. */
-function bounces(view: LedgerView, out: Float64Array): void {
+function bounces(view: PaymentView, out: Float64Array): void {
   let payments = 0;
   let bounced = 0;
   for (let i = 0; i < view.payment_day.length; i++) {
@@ -128,7 +128,7 @@ function bounces(view: LedgerView, out: Float64Array): void {
 }
 
 /** Features 1-18 into `out` (NaN where null). */
-export function paymentFeatures(view: LedgerView, out: Float64Array): void {
+export function paymentFeatures(view: PaymentView, out: Float64Array): void {
   dueIn180Days(view, out);
   dueIn90Days(view, out);
   dueInAYear(view, out);
