@@ -64,17 +64,19 @@ export function loadIbm(path: string): Book {
 
 /**
  * The HighRadius book: closed and open invoices, 2018-2020. Its invoice dates are reconstructed from the due date;
- * where one lies after the clear date the clear date is taken, since nobody pays an invoice that does not exist.
+ * where one lies after the clear date or the due date, that date is taken, since nobody pays an invoice that does not
+ * exist. Its invoice numbers come back for other invoices, so the row number is the id.
  */
 export function loadHighradius(closed_path: string, open_path: string): Book {
   const rows = [...readRows(closed_path), ...readRows(open_path)];
   const invoices = rows.map((row) => {
     const settled_day = row.is_open === "1" ? null : isoToDay(row.clear_date!);
+    const due_day = isoToDay(row.due_date!);
     return {
       customer_id: row.customer_id!,
-      invoice_id: row.invoice_id || `row-${row.row}`,
-      invoice_day: Math.min(isoToDay(row.invoice_date!), settled_day ?? Number.POSITIVE_INFINITY),
-      due_day: isoToDay(row.due_date!),
+      invoice_id: `row-${row.row}`,
+      invoice_day: Math.min(isoToDay(row.invoice_date!), settled_day ?? due_day, due_day),
+      due_day,
       amount_paise: Math.round(Number(row.amount) * 100),
       disputed: false,
       settled_day,

@@ -4,7 +4,9 @@
 The same cohort and seed give the same bytes: one thread, fixed seeds, rows in file order. Splits:
   train        as_of dates before the last one, retailers of no held-out number
   calibration  as_of dates before the last one, held-out retailers (every fifth)
-  test         the last as_of date, all retailers: out of time; every label window of the others ends by then
+  test         the last as_of date, left to out_of_time.ts; every label window of the others ends by then
+Retailers of less than four months are left out: the cold-start card scores them (cold_start.py), a little below the
+border of six, so that the model knows what lies around it.
 """
 
 import argparse
@@ -31,54 +33,30 @@ PARAMS = {
     "gamma": 0.5,
     "nthread": 1,
 }
+MIN_TENURE_MONTHS = 4
 HELD_OUT_EVERY = 5
 BOOTSTRAP_MODELS = 10
-BOOTSTRAP_SAMPLES = 400
 # One-sided 95 % of a normal: the sparse route takes the upper end of the margin's interval.
 INTERVAL_Z = 1.645
 VECTOR_ROWS = 50
 
 
 def read_cohort(path, names):
-    """Columns of the cohort as numpy arrays; an empty cell is a missing feature."""
+    """Columns of the cohort as numpy arrays: features (an empty cell is NaN), label, as_of day, retailer, route."""
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
     features = np.array([[float(row[n]) if row[n] != "" else math.nan for n in names] for row in rows])
     column = lambda name: np.array([int(row[name]) for row in rows])
-    return features, column("label"), column("as_of_day"), column("retailer"), column("sparse"), column("already_bad")
+    route = np.array([row["route"] for row in rows])
+    return features, column("label"), column("as_of_day"), column("retailer"), route
 
 
-def auroc(label, score):
-    """Area under the ROC curve with ties counted half; NaN if one class is absent."""
-    order = np.argsort(score, kind="stable")
-    ranks = np.empty(len(score))
-    _, start, count = np.unique(score[order], return_index=True, return_counts=True)
-    ranks[order] = np.repeat(start + (count + 1) / 2, count)
-    positives = int(label.sum())
-    negatives = len(label) - positives
-    if positives == 0 or negatives == 0:
-        return math.nan
-    return (ranks[label == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives)
-
-
-def kolmogorov_smirnov(label, score):
-    """Largest gap between the score distributions of the two classes."""
-    thresholds = np.unique(score)
-    bad = np.searchsorted(np.sort(score[label == 1]), thresholds, side="right") / max(1, label.sum())
-    good = np.searchsorted(np.sort(score[label == 0]), thresholds, side="right") / max(1, (1 - label).sum())
-    return float(np.max(np.abs(good - bad)))
-
-
-def interval_by_retailer(label, score, retailer, seed):
-    """95 % interval of the AUROC, resampling whole retailers."""
-    random = np.random.RandomState(seed)
-    _, group = np.unique(retailer, return_inverse=True)
-    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
-    values = []
-    for _ in range(BOOTSTRAP_SAMPLES):
-        rows = np.concatenate([members[i] for i in random.randint(0, len(members), len(members))])
-        values.append(auroc(label[rows], score[rows]))
-    return [round(float(v), 4) for v in np.nanpercentile(values, [2.5, 97.5])]
+def splits(features, as_of_day, retailer, names):
+    """Masks of the rows to train on and to calibrate on."""
+    old_enough = features[:, names.index("distributor_tenure_months")] >= MIN_TENURE_MONTHS
+    earlier = old_enough & (as_of_day < as_of_day.max())
+    held_out = retailer % HELD_OUT_EVERY == 0
+    return earlier & ~held_out, earlier & held_out
 
 
 def platt(margin, label):
@@ -153,7 +131,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cohort", default=".local/training", help="folder that cohort.ts wrote")
     parser.add_argument("--out", default="models", help="folder for champion.xgb, champion.meta.json, vectors.csv")
-    parser.add_argument("--version", default="1.0.0")
+    parser.add_argument("--version", default="1.1.0")
     parser.add_argument("--seed", type=int, default=20260331)
     options = parser.parse_args()
     cohort = pathlib.Path(options.cohort)
@@ -162,22 +140,14 @@ def main():
     description = json.loads((cohort / "cohort.json").read_text())
     names = [feature["name"] for feature in description["features"]]
     signs = [feature["sign"] for feature in description["features"]]
-    features, label, as_of_day, retailer, sparse, already_bad = read_cohort(cohort / "cohort.csv", names)
-    last = as_of_day == as_of_day.max()
-    held_out = retailer % HELD_OUT_EVERY == 0
-    train, calibration = ~last & ~held_out, ~last & held_out
+    features, label, as_of_day, retailer, route = read_cohort(cohort / "cohort.csv", names)
+    train, calibration = splits(features, as_of_day, retailer, names)
 
     model = fit(features[train], label[train], names, signs, options.seed)
     a, b = platt(margins(model, features[calibration], names), label[calibration])
-    margin = margins(model, features[last], names).astype(np.float64)
-    pd = 1 / (1 + np.exp(-(a * margin + b)))
-    test = label[last]
-    worst = np.nan_to_num(features[last][:, names.index("worst_delay_365")])
-    unseen = held_out[last]
-    clean = already_bad[last] == 0
     halfwidth = interval_halfwidth(
         (features[train], label[train], retailer[train]), names, signs, options.seed,
-        features[calibration & (sparse == 1)],
+        features[calibration & (route == "sparse")],
     )
 
     artefact = bytes(model.save_raw(raw_format="json"))
@@ -192,33 +162,16 @@ def main():
         "calibration": {"a": a, "b": b},
         "sparse_margin_halfwidth": round(halfwidth, 4),
         "trained_on": description["summary"],
-        "metrics": {
-            "auroc": round(auroc(test, pd), 4),
-            "auroc_interval": interval_by_retailer(test, pd, retailer[last], options.seed),
-            "auroc_unseen_retailers": round(auroc(test[unseen], pd[unseen]), 4),
-            "auroc_not_yet_bad": round(auroc(test[clean], pd[clean]), 4),
-            "auroc_not_yet_bad_worst_delay_365_alone": round(auroc(test[clean], worst[clean]), 4),
-            "auroc_worst_delay_365_alone": round(auroc(test, worst), 4),
-            "ks": round(kolmogorov_smirnov(test, pd), 4),
-            "brier": round(float(np.mean((pd - test) ** 2)), 5),
-            "bad_rate": round(float(test.mean()), 5),
-            "bad_rate_not_yet_bad": round(float(test[clean].mean()), 5),
-            "mean_pd": round(float(pd.mean()), 5),
-            "rows": {"train": int(train.sum()), "calibration": int(calibration.sum()), "test": int(last.sum())},
-        },
+        "rows": {"train": int(train.sum()), "calibration": int(calibration.sum())},
+        "gain_shares": {name: round(value / total, 4) for name, value in sorted(gain.items(), key=lambda item: -item[1])},
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / "champion.xgb").write_bytes(artefact)
     (out / "champion.meta.json").write_text(json.dumps(meta, indent=2) + "\n")
-    write_vectors(out / "vectors.csv", model, features[last], names, options.seed)
-    print(json.dumps(meta, indent=2))
-    print(f"champion.xgb: {len(artefact)} bytes")
-    for name, value in sorted(gain.items(), key=lambda item: -item[1])[:15]:
-        print(f"{value / total:6.1%}  {name}")
-    tenths = np.array_split(np.argsort(pd, kind="stable"), 10)
-    print("PD tenth: mean PD, share that went bad")
-    for tenth in tenths:
-        print(f"  {pd[tenth].mean():.4f}  {test[tenth].mean():.4f}")
+    last = as_of_day == as_of_day.max()
+    old_enough = features[:, names.index("distributor_tenure_months")] >= MIN_TENURE_MONTHS
+    write_vectors(out / "vectors.csv", model, features[last & old_enough], names, options.seed)
+    print(f"champion.xgb: {sha256}, {len(artefact)} bytes; now run out_of_time.ts for its metrics")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,14 @@ export interface ReasonFacts {
  */
 export interface ReasonRule {
   code: string;
+  /** The code of the statement that contradicts this one, if there is one: only one of the two is ever given. */
+  opposite?: string;
   aspects: readonly (readonly FeatureName[])[];
+  /**
+   * The statement tells of bills as they were once paid: where the payment history of 60 days ago moved the score as
+   * well, it is also true if it was true then.
+   */
+  of_the_past?: true;
   /** The statement is plainly true. */
   holds(facts: ReasonFacts): boolean;
   /**
@@ -39,11 +46,14 @@ export interface ReasonRule {
 
 type Condition = (facts: ReasonFacts) => boolean;
 
-/** What a statement covers: a relationship shorter than this is not seen to its full length. */
-const LEDGER_MONTHS = 36;
-/** Borders between two statements that must not both be made of one retailer. */
+/** Borders of statements that contradict each other: between the two of a pair the facts may lean either way. */
 const REGULAR_CV = 0.5;
+const IRREGULAR_CV = 0.75;
 const CLOSE_TO_DUE_DAYS = 7;
+const FEW_RETURNS_PERCENT = 3;
+const MANY_RETURNS_PERCENT = 5;
+const SHORT_TENURE_MONTHS = 18;
+const LONG_TENURE_MONTHS = 24;
 /** A year against the year before counts as fallen below this. */
 const FALLEN_YOY = -0.05;
 
@@ -55,9 +65,18 @@ function known(name: FeatureName, condition: (value: number) => boolean): Condit
   };
 }
 
+/** So many months of the year the statement speaks of are known, and such a share of them had an order. */
+function activeMonths(least_known: number, least_percent: number): Condition {
+  return ({ value }) =>
+    (value("distributor_tenure_months") ?? 0) >= least_known &&
+    (value("active_months_pct") ?? 0) >= least_percent;
+}
+
 /** Most bills at most a week late, and lately on average too, if any fell due lately. */
 const paysCloseToDue: Condition = ({ value, history }) =>
   history.close_to_due_share > 0.5 && (value("avg_payment_delay_days") ?? 0) <= CLOSE_TO_DUE_DAYS;
+
+const paysWellAfterDue: Condition = known("avg_payment_delay_days", (days) => days > CLOSE_TO_DUE_DAYS);
 
 /** An order gap that is long in itself, or beside the retailer's own rhythm. */
 const hasLongGap: Condition = ({ value, longest_gap_days }) => {
@@ -71,18 +90,25 @@ function gapSpread({ value }: ReasonFacts): number | null {
   return value("order_gap_cv") ?? value("inter_demand_cv");
 }
 
-const ordersRegularly: Condition = (facts) => {
-  const cv = gapSpread(facts);
-  return cv !== null && cv <= REGULAR_CV;
-};
+/** Whether that spread is known and meets a condition. */
+function gapsSpread(condition: (cv: number) => boolean): Condition {
+  return (facts) => {
+    const cv = gapSpread(facts);
+    return cv !== null && condition(cv);
+  };
+}
 
-const ordersIrregularly: Condition = (facts) => {
-  const cv = gapSpread(facts);
-  return cv !== null && cv > REGULAR_CV;
+/** The last months bring more than the year's average, and there were enough orders to speak of a growth. */
+const grown: Condition = ({ value }) => {
+  const months = Math.min(6, (value("distributor_tenure_months") ?? 0) + 1);
+  const orders = Math.round((value("monthly_order_frequency") ?? 0) * months);
+  return orders >= 2 && (value("gmv_3m_vs_12m_ratio") ?? 0) > 1;
 };
 
 const isFalling: Condition = ({ value }) =>
   (value("gmv_trend_slope") ?? 0) < 0 || (value("gmv_yoy_growth") ?? 0) < FALLEN_YOY;
+
+const isRising: Condition = (facts) => !isFalling(facts) && (facts.value("gmv_trend_slope") ?? 0) > 0;
 
 /** Any measure of purchases points down, however little. */
 const dips: Condition = ({ value }) =>
@@ -105,6 +131,7 @@ export const NO_DATA_CODE = "DATA_INSUFFICIENT";
 export const POSITIVE_RULES: readonly ReasonRule[] = [
   {
     code: "LOW_PAYMENT_DELAY",
+    opposite: "PAYMENT_DELAY_HIGH",
     aspects: [
       ["avg_payment_delay_days", "wavg_delay_180", "avg_delay_90", "credit_term_utilization"],
       [
@@ -117,13 +144,13 @@ export const POSITIVE_RULES: readonly ReasonRule[] = [
       ],
     ],
     holds: paysCloseToDue,
-    leans: ({ history }) => history.close_to_due_share > 0.25,
+    leans: (facts) => facts.history.close_to_due_share >= 0.5 && !paysWellAfterDue(facts),
   },
   {
     code: "ZERO_DELAY_RATE_HIGH",
     aspects: [["zero_delay_rate", "ontime_share_180"], ["max_consecutive_delays"], ["oldest_overdue_days"]],
     holds: (facts) => (facts.value("zero_delay_rate") ?? facts.history.no_delay_share) > 0.5,
-    leans: ({ value, history }) => (value("zero_delay_rate") ?? history.no_delay_share) > 0.25,
+    leans: ({ value, history }) => (value("zero_delay_rate") ?? history.no_delay_share) >= 0.5,
   },
   {
     code: "FULL_PAYMENT_RATE_HIGH",
@@ -132,17 +159,18 @@ export const POSITIVE_RULES: readonly ReasonRule[] = [
       ["overdue_share", "collect_ratio_90", "outstanding_to_monthly"],
     ],
     holds: (facts) => facts.history.paid_at_once_share > 0.5,
-    leans: ({ history }) => history.paid_at_once_share > 0.25,
+    leans: ({ history }) => history.paid_at_once_share >= 0.5,
   },
   {
     code: "CONSISTENT_ORDER_FREQ",
+    opposite: "IRREGULAR_ORDER_PATTERN",
     aspects: [
       ["monthly_order_frequency", "freq_trend", "croston_demand_rate"],
       ["order_gap_median_days", "recency_days"],
       ["order_gap_cv", "inter_demand_cv"],
     ],
-    holds: ordersRegularly,
-    leans: (facts) => (gapSpread(facts) ?? 0) <= 1.5,
+    holds: gapsSpread((cv) => cv <= REGULAR_CV),
+    leans: gapsSpread((cv) => cv <= IRREGULAR_CV),
   },
   {
     code: "STABLE_BASKET_SIZE",
@@ -152,39 +180,43 @@ export const POSITIVE_RULES: readonly ReasonRule[] = [
   },
   {
     code: "LOW_RETURN_RATE",
+    opposite: "HIGH_RETURN_RATE",
     aspects: [["return_rate_pct", "return_freq_pct"], ["dispute_rate"]],
-    holds: known("return_rate_pct", (percent) => percent <= 3),
-    leans: known("return_rate_pct", (percent) => percent <= 8),
+    holds: known("return_rate_pct", (percent) => percent <= FEW_RETURNS_PERCENT),
+    leans: known("return_rate_pct", (percent) => percent < MANY_RETURNS_PERCENT),
   },
   {
     code: "GROWING_BASKET_SIZE",
     aspects: [["gmv_3m_vs_12m_ratio"]],
-    holds: known("gmv_3m_vs_12m_ratio", (ratio) => ratio > 1),
-    leans: known("gmv_3m_vs_12m_ratio", (ratio) => ratio > 0.97),
+    holds: grown,
+    leans: grown,
   },
   {
     code: "STRONG_GMV_TREND",
+    opposite: "DECLINING_GMV",
     aspects: [["gmv_trend_slope", "gmv_yoy_growth"], ["invoice_count_trend"]],
-    holds: (facts) => !isFalling(facts) && known("gmv_trend_slope", (slope) => slope > 0)(facts),
-    leans: (facts) => !isFalling(facts),
+    holds: isRising,
+    leans: (facts) => !isFalling(facts) && facts.value("gmv_trend_slope") !== null,
   },
   {
     code: "HIGH_ACTIVE_MONTHS",
     aspects: [["active_months_pct"], ["avg_monthly_gmv_log"]],
-    holds: known("active_months_pct", (percent) => percent >= 75),
-    leans: known("active_months_pct", (percent) => percent >= 50),
+    holds: activeMonths(9, 75),
+    leans: activeMonths(6, 50),
   },
   {
     code: "SEASONAL_RECOVERY",
+    opposite: "SEASONAL_GAP_DEEP",
     aspects: [["seasonal_amplitude", "seasonal_recovery_rate"], ["off_season_payment_delay"]],
     holds: known("seasonal_recovery_rate", (rate) => rate >= 0.8),
     leans: known("seasonal_recovery_rate", (rate) => rate >= 0.5),
   },
   {
     code: "LONG_DISTRIBUTOR_TENURE",
+    opposite: "SHORT_DISTRIBUTOR_TENURE",
     aspects: [["distributor_tenure_months"]],
-    holds: known("distributor_tenure_months", (months) => months >= 24),
-    leans: known("distributor_tenure_months", (months) => months >= 12),
+    holds: known("distributor_tenure_months", (months) => months >= LONG_TENURE_MONTHS),
+    leans: known("distributor_tenure_months", (months) => months >= SHORT_TENURE_MONTHS),
   },
   {
     code: "MULTI_DISTRIBUTOR_NETWORK",
@@ -198,15 +230,17 @@ export const POSITIVE_RULES: readonly ReasonRule[] = [
 export const NEGATIVE_RULES: readonly ReasonRule[] = [
   {
     code: "PAYMENT_DELAY_HIGH",
+    opposite: "LOW_PAYMENT_DELAY",
     aspects: [
       ["avg_payment_delay_days", "wavg_delay_180", "avg_delay_90", "credit_term_utilization"],
       ["zero_delay_rate", "ontime_share_180"],
     ],
-    holds: known("avg_payment_delay_days", (days) => days > CLOSE_TO_DUE_DAYS),
-    leans: known("avg_payment_delay_days", (days) => days > 2),
+    holds: paysWellAfterDue,
+    leans: (facts) => !paysCloseToDue(facts) && known("avg_payment_delay_days", (days) => days > 2)(facts),
   },
   {
     code: "P90_DELAY_GT_15DAYS",
+    of_the_past: true,
     aspects: [
       ["p90_payment_delay_days", "delay_std_180", "late15_share_180"],
       ["max_delay_180", "worst_delay_365", "days_since_late15"],
@@ -216,6 +250,7 @@ export const NEGATIVE_RULES: readonly ReasonRule[] = [
   },
   {
     code: "CONSECUTIVE_DELAYS",
+    of_the_past: true,
     aspects: [["max_consecutive_delays"]],
     holds: known("max_consecutive_delays", (bills) => bills >= 3),
     leans: known("max_consecutive_delays", (bills) => bills >= 2),
@@ -237,9 +272,10 @@ export const NEGATIVE_RULES: readonly ReasonRule[] = [
   },
   {
     code: "DECLINING_GMV",
+    opposite: "STRONG_GMV_TREND",
     aspects: [["gmv_trend_slope", "gmv_yoy_growth", "avg_monthly_gmv_log"], ["gmv_3m_vs_12m_ratio"]],
     holds: isFalling,
-    leans: dips,
+    leans: (facts) => dips(facts) && !isRising(facts),
   },
   {
     code: "ORDER_GAP_DETECTED",
@@ -253,27 +289,31 @@ export const NEGATIVE_RULES: readonly ReasonRule[] = [
   },
   {
     code: "IRREGULAR_ORDER_PATTERN",
+    opposite: "CONSISTENT_ORDER_FREQ",
     aspects: [["order_gap_cv", "inter_demand_cv"], ["gmv_per_order_cv"]],
-    holds: ordersIrregularly,
-    leans: (facts) => (gapSpread(facts) ?? 0) > 0 || (facts.value("gmv_per_order_cv") ?? 0) > 0,
+    holds: gapsSpread((cv) => cv > IRREGULAR_CV),
+    leans: gapsSpread((cv) => cv > REGULAR_CV),
   },
   {
     code: "HIGH_RETURN_RATE",
+    opposite: "LOW_RETURN_RATE",
     aspects: [["return_rate_pct", "return_freq_pct"], ["dispute_rate"]],
-    holds: known("return_rate_pct", (percent) => percent >= 5),
-    leans: known("return_rate_pct", (percent) => percent > 0),
+    holds: known("return_rate_pct", (percent) => percent >= MANY_RETURNS_PERCENT),
+    leans: known("return_rate_pct", (percent) => percent > FEW_RETURNS_PERCENT),
   },
   {
     code: "SEASONAL_GAP_DEEP",
+    opposite: "SEASONAL_RECOVERY",
     aspects: [["seasonal_amplitude"], ["seasonal_recovery_rate"], ["off_season_payment_delay"]],
     holds: known("seasonal_amplitude", (ratio) => ratio >= 1.5),
     leans: known("seasonal_amplitude", (ratio) => ratio > 1),
   },
   {
     code: "SHORT_DISTRIBUTOR_TENURE",
+    opposite: "LONG_DISTRIBUTOR_TENURE",
     aspects: [["distributor_tenure_months"], ["distributor_count"]],
-    holds: known("distributor_tenure_months", (months) => months < 18),
-    leans: known("distributor_tenure_months", (months) => months < LEDGER_MONTHS),
+    holds: known("distributor_tenure_months", (months) => months < SHORT_TENURE_MONTHS),
+    leans: known("distributor_tenure_months", (months) => months < LONG_TENURE_MONTHS),
   },
 ];
 

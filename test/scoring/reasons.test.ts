@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Contributions } from "../../src/scoring/contributions.ts";
 import {
@@ -19,13 +20,18 @@ import type { ReplayInputs } from "../../src/scoring/types.ts";
 type Values = Partial<Record<FeatureName, number>>;
 
 /** A retailer whose every value is known, with the given values and contributions. */
-function reasons(values: Values, terms: Values, extra: { uncertainty?: number; nulls?: FeatureName[] } = {}) {
+function reasons(
+  values: Values,
+  terms: Values,
+  extra: { uncertainty?: number; nulls?: FeatureName[]; past?: Values } = {},
+) {
   const features: (number | null)[] = FEATURE_NAMES.map((name) => values[name] ?? 0);
   for (const name of extra.nulls ?? []) features[FEATURE_INDEX[name]] = null;
   const inputs: ReplayInputs = {
     as_of_day: 20_000,
     route: "primary",
     features,
+    payment_features_60d_ago: null,
     completeness: { score: 100, invoice: 100, payment: 100, temporal: 100, identity: 100, schema: 100 },
     csv_capped: false,
     gmv_6m_paise: 0,
@@ -37,6 +43,7 @@ function reasons(values: Values, terms: Values, extra: { uncertainty?: number; n
       order_value_sigmas: null,
       returned_share_60d: null,
       returned_share_before: null,
+      behaviour: null,
     },
   };
   const contributions: Contributions = {
@@ -46,7 +53,8 @@ function reasons(values: Values, terms: Values, extra: { uncertainty?: number; n
   };
   for (const [name, term] of Object.entries(terms))
     contributions.features[FEATURE_INDEX[name as FeatureName]] = term;
-  return reasonsFor(inputs, contributions);
+  const long = extra.past && FEATURE_NAMES.map((name) => extra.past?.[name] ?? values[name] ?? 0);
+  return reasonsFor(inputs, contributions, long ?? null);
 }
 
 function codesOf(given: ReturnType<typeof reasons>): string[] {
@@ -93,6 +101,61 @@ describe("the reason table", () => {
   });
 });
 
+describe("where the payment history of 60 days ago moved the score as well", () => {
+  const terms = { ...TERMS, p90_payment_delay_days: 0.9, overdue_share: 0.4 };
+  const values = { ...VALUES, overdue_share: 0 };
+  const past = { p90_payment_delay_days: 40, overdue_share: 1 };
+
+  it("a statement about bills as they were once paid is true if it was true then", () => {
+    expect(codesOf(reasons(values, terms, { past }))).toContain("P90_DELAY_GT_15DAYS");
+    expect(codesOf(reasons(values, terms))).not.toContain("P90_DELAY_GT_15DAYS");
+  });
+
+  it("a statement about today is not", () => {
+    expect(codesOf(reasons(values, terms, { past }))).not.toContain("OVERDUE_UNPAID_INVOICES");
+  });
+});
+
+describe("statements that contradict each other", () => {
+  const pairs = POSITIVE_RULES.flatMap((positive) => {
+    const negative = NEGATIVE_RULES.find((rule) => rule.code === positive.opposite);
+    return negative === undefined ? [] : [[positive.code, positive, negative] as const];
+  });
+
+  it("name each other", () => {
+    expect(pairs).toHaveLength(6);
+    for (const [code, , negative] of pairs) expect(negative.opposite).toBe(code);
+  });
+
+  // A season can be deep and end soon; of the others never both are true.
+  it.each(pairs.filter(([code]) => code !== "SEASONAL_RECOVERY"))(
+    "%s and its opposite are never both true",
+    (_, positive, negative) => {
+      const number = fc.option(fc.double({ min: -3, max: 60, noNaN: true }), { nil: null });
+      const share = fc.double({ min: 0, max: 1, noNaN: true });
+      fc.assert(
+        fc.property(
+          fc.array(number, { minLength: FEATURE_COUNT, maxLength: FEATURE_COUNT }),
+          fc.record({ close_to_due_share: share, no_delay_share: share, paid_at_once_share: share }),
+          (features, history) => {
+            const facts = {
+              value: (name: FeatureName) => features[FEATURE_INDEX[name]]!,
+              history,
+              longest_gap_days: null,
+            };
+            const said = [positive.holds(facts), negative.holds(facts)];
+            expect(said).not.toEqual([true, true]);
+            // What is plainly true may be leaned against by nothing.
+            expect(said[0]! && negative.leans(facts)).toBe(false);
+            expect(said[1]! && positive.leans(facts)).toBe(false);
+          },
+        ),
+        { numRuns: 1000 },
+      );
+    },
+  );
+});
+
 describe("the reasons of a score", () => {
   it("are ranked by size within their direction", () => {
     expect(reasons(VALUES, TERMS)).toEqual([
@@ -125,7 +188,7 @@ describe("the reasons of a score", () => {
   });
 
   it("sum an aspect's features, so that opposite moves cancel", () => {
-    const enough = { ...VALUES, active_months_pct: 100 };
+    const enough = { ...VALUES, active_months_pct: 100, distributor_tenure_months: 10 };
     const terms = { ...TERMS, active_months_pct: -0.1 };
     expect(codesOf(reasons(enough, terms))).toContain("LOW_RETURN_RATE");
     expect(codesOf(reasons(enough, { ...terms, return_freq_pct: 0.4 }))).not.toContain("LOW_RETURN_RATE");
@@ -133,7 +196,7 @@ describe("the reasons of a score", () => {
 
   it("fill up to the least number with what the data lean towards, by the largest single feature", () => {
     // Returned goods are under the border of plain truth, and another feature of the aspect moved the other way.
-    const filled = codesOf(reasons({ ...VALUES, return_rate_pct: 6 }, { ...TERMS, return_freq_pct: 0.4 }));
+    const filled = codesOf(reasons({ ...VALUES, return_rate_pct: 4 }, { ...TERMS, return_freq_pct: 0.4 }));
     expect(filled.slice(0, 3)).toEqual([
       "LOW_RETURN_RATE",
       "MULTI_DISTRIBUTOR_NETWORK",
@@ -142,6 +205,42 @@ describe("the reasons of a score", () => {
     // Where enough is plainly true, nothing is added.
     const enough = { ...VALUES, active_months_pct: 60, return_rate_pct: 1 };
     expect(codesOf(reasons(enough, { ...TERMS, active_months_pct: -0.9 }))).not.toContain(
+      "HIGH_ACTIVE_MONTHS",
+    );
+  });
+
+  it("never say two things that contradict each other", () => {
+    // 20 months are neither short nor long: both statements lean, and the one that is needed first is made.
+    const between = {
+      ...VALUES,
+      distributor_tenure_months: 20,
+      distributor_count: 1,
+      max_consecutive_delays: 5,
+    };
+    const long = codesOf(
+      reasons(between, { ...TERMS, distributor_tenure_months: -0.3, max_consecutive_delays: 0.2 }),
+    );
+    expect(long).toContain("LONG_DISTRIBUTOR_TENURE");
+    expect(long).not.toContain("SHORT_DISTRIBUTOR_TENURE");
+    // Both are plainly true of their own aspects: the larger move decides.
+    const season = { ...VALUES, seasonal_recovery_rate: 0.9, seasonal_amplitude: 3 };
+    const recovered = { ...TERMS, off_season_payment_delay: -0.2, seasonal_amplitude: 0.1 };
+    expect(codesOf(reasons(season, recovered))).not.toContain("SEASONAL_GAP_DEEP");
+    const deep = codesOf(reasons(season, { ...recovered, seasonal_amplitude: 0.3 }));
+    expect(deep).toContain("SEASONAL_GAP_DEEP");
+    expect(deep).not.toContain("SEASONAL_RECOVERY");
+  });
+
+  it("make no statement about a year or a rhythm that is not known", () => {
+    const moved = { ...TERMS, active_months_pct: -1, gmv_3m_vs_12m_ratio: -1, monthly_order_frequency: -1 };
+    const young = { ...VALUES, active_months_pct: 100, distributor_tenure_months: 3, gmv_3m_vs_12m_ratio: 2 };
+    const once = { ...young, monthly_order_frequency: 0.25 };
+    const codes = codesOf(reasons(once, moved, { nulls: ["order_gap_cv", "inter_demand_cv"] }));
+    expect(codes).not.toContain("HIGH_ACTIVE_MONTHS");
+    expect(codes).not.toContain("GROWING_BASKET_SIZE");
+    expect(codes).not.toContain("CONSISTENT_ORDER_FREQ");
+    expect(codesOf(reasons({ ...once, monthly_order_frequency: 2 }, moved))).toContain("GROWING_BASKET_SIZE");
+    expect(codesOf(reasons({ ...once, distributor_tenure_months: 9 }, moved))).toContain(
       "HIGH_ACTIVE_MONTHS",
     );
   });

@@ -1,8 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { auroc, compareAuroc } from "../../training/auroc.ts";
+import { type Case, compareMeasures } from "../../training/auroc.ts";
 
 const caseOf = (risk: number, bad: boolean, group = `${risk} ${bad}`) => ({ risk, bad, group });
+const measured = (cases: Case[]) => compareMeasures([cases], "test").measures[0]!;
+const auroc = (cases: Case[]) => measured(cases).auroc.value;
+
+describe("the gap of Kolmogorov and Smirnov", () => {
+  it("is 1 for a perfect order, 0 when nothing tells or the order is reversed", () => {
+    const ks = (cases: Case[]) => measured(cases).ks.value;
+    expect(ks([caseOf(1, false), caseOf(2, true)])).toBe(1);
+    expect(ks([caseOf(1, false), caseOf(1, true)])).toBe(0);
+    expect(ks([caseOf(2, false), caseOf(1, true)])).toBe(0);
+    // Half of the good lie below every bad case.
+    expect(ks([caseOf(1, false), caseOf(2, true), caseOf(3, false)])).toBe(0.5);
+  });
+});
 
 describe("the area under the ROC curve", () => {
   it("is 1 for a perfect order, 0 for its reverse, a half when nothing tells", () => {
@@ -34,12 +47,12 @@ describe("the area under the ROC curve", () => {
       caseOf((i * 37) % 50, (i * 37) % 50 > 20 + (i % 25), `c${i}`),
     );
     const flipped = cases.map((item) => ({ ...item, risk: -item.risk }));
-    const { estimates, differences } = compareAuroc([cases, flipped], "test");
-    const [forward, backward] = estimates;
+    const compared = compareMeasures([cases, flipped], "test");
+    const [forward, backward] = compared.measures.map((found) => found.auroc);
     expect(forward!.low).toBeLessThan(forward!.value);
     expect(forward!.high).toBeGreaterThan(forward!.value);
     expect(backward!.value).toBeCloseTo(1 - forward!.value, 12);
-    expect(differences[0]!.value).toBeCloseTo(2 * forward!.value - 1, 12);
-    expect(compareAuroc([cases, flipped], "test")).toEqual({ estimates, differences });
+    expect(compared.differences[0]!.value).toBeCloseTo(2 * forward!.value - 1, 12);
+    expect(compareMeasures([cases, flipped], "test")).toEqual(compared);
   });
 });
