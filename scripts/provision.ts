@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { reportError, UsageError } from "./lib/errors.ts";
-import { COMMANDS, type Command, type OptionSpec } from "./provision/commands.ts";
+import type { Command, OptionSpec } from "./provision/command.ts";
+import { COMMANDS } from "./provision/commands.ts";
 import { callControl, controlIsServed } from "./runtime/control-socket.ts";
 import { openLayout, PROJECT_ROOT } from "./runtime/layout.ts";
 
@@ -26,12 +27,15 @@ Prints one JSON object. Exit code 0: done; 1: refused, the reason on stderr; 2: 
 
 function commandHelp(name: string, command: Command): string {
   const label = ([option, spec]: [string, OptionSpec]): string => `--${option} ${spec.value}`;
-  const entries = Object.entries(command.options);
-  const width = Math.max(0, ...entries.map((entry) => label(entry).length));
+  const { argument } = command;
+  const options = Object.entries(command.options).map((entry) => [label(entry), entry[1]] as const);
+  const entries = [...(argument ? [[argument.value, argument] as const] : []), ...options];
+  const width = Math.max(0, ...entries.map(([shown]) => shown.length));
   const lines = entries.map(
-    (entry) => `  ${label(entry).padEnd(width)}  ${entry[1].help}${entry[1].required ? " (required)" : ""}`,
+    ([shown, spec]) => `  ${shown.padEnd(width)}  ${spec.help}${spec.required ? " (required)" : ""}`,
   );
-  return `${command.summary}\n\nUsage: npm run -s provision -- ${name} [options]\n\n${lines.join("\n")}${lines.length ? "\n" : ""}  --state DIR, --help\n`;
+  const given = argument ? ` ${argument.required ? argument.value : `[${argument.value}]`}` : "";
+  return `${command.summary}\n\nUsage: npm run -s provision -- ${name}${given} [options]\n\n${lines.join("\n")}${lines.length ? "\n" : ""}  --state DIR, --help\n`;
 }
 
 async function main(args: string[]): Promise<void> {
@@ -55,6 +59,10 @@ async function main(args: string[]): Promise<void> {
   if (missing.length > 0) {
     throw new UsageError(`${name} needs ${missing.map(([option]) => `--${option}`).join(", ")}.`);
   }
+  const { argument } = command;
+  if (argument?.required && values[argument.option] === undefined) {
+    throw new UsageError(`${name} needs ${argument.value}.`);
+  }
   const call = await command.prepare(values);
   const state_dir = state ?? join(PROJECT_ROOT, ".local");
   const result = await run(state_dir, command.method, call.input);
@@ -74,8 +82,12 @@ function readOptions(
     help: { type: "boolean" },
   };
   for (const option of Object.keys(command.options)) options[option] = { type: "string" };
+  const { argument } = command;
   try {
-    return parseArgs({ args, options }).values as Values & { state?: string; help?: boolean };
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: argument !== undefined });
+    if (positionals.length > 1) throw new Error(`There is more than one ${argument!.value}.`);
+    const named = argument && positionals.length > 0 ? { [argument.option]: positionals[0] } : {};
+    return { ...values, ...named } as Values & { state?: string; help?: boolean };
   } catch (error) {
     throw new UsageError(`${(error as Error).message}\nSee npm run -s provision -- ${name} --help`);
   }

@@ -46,7 +46,7 @@ describe("a schedule", () => {
     const crons = [...(/crons = \[(.*)\]/.exec(toml)?.[1] ?? "").matchAll(/"([^"]+)"/g)].map(
       (match) => match[1],
     );
-    expect(crons).toHaveLength(3);
+    expect(crons).toHaveLength(4);
     for (const cron of crons) {
       await expect(runSchedule(cron as string, env)).resolves.toBeUndefined();
     }

@@ -1,28 +1,9 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { OperationError, UsageError } from "../lib/errors.ts";
+import { UsageError } from "../lib/errors.ts";
 import { writePrivate } from "../lib/files.ts";
-
-export interface OptionSpec {
-  /** What stands for the value in the help. */
-  value: string;
-  help: string;
-  required?: boolean;
-}
-
-/** A call of the Provisioning entrypoint, and what is done with its answer before it is printed. */
-interface PreparedCall {
-  input: Record<string, unknown>;
-  finish?: (answer: unknown) => unknown;
-}
-
-/** One command: its options and the call they make. */
-export interface Command {
-  summary: string;
-  method: string;
-  options: Record<string, OptionSpec>;
-  prepare: (values: Record<string, string | undefined>) => PreparedCall | Promise<PreparedCall>;
-}
+import { type Command, numbers, type OptionSpec, type PreparedCall, readText, text } from "./command.ts";
+import { MODEL_COMMANDS } from "./model-commands.ts";
 
 const LENDER_LIMITS: Record<string, OptionSpec> = {
   "score-per-minute": { value: "N", help: "score calls in any 60 seconds" },
@@ -181,6 +162,7 @@ export const COMMANDS: Record<string, Command> = {
       return { input: { serial: values.serial } };
     },
   },
+  ...MODEL_COMMANDS,
   list: {
     summary: "every party with its limits and the state of its credentials, no secrets",
     method: "listParties",
@@ -188,34 +170,6 @@ export const COMMANDS: Record<string, Command> = {
     prepare: () => ({ input: {} }),
   },
 };
-
-const fieldName = (option: string): string => option.replaceAll("-", "_");
-
-/** The given options as fields; absent ones are left out. */
-function text(values: Record<string, string | undefined>, ...options: string[]): Record<string, string> {
-  return Object.fromEntries(
-    options.flatMap((option) => (values[option] === undefined ? [] : [[fieldName(option), values[option]]])),
-  );
-}
-
-/** The given number options as fields, or null if none is given. */
-function numbers(
-  values: Record<string, string | undefined>,
-  specs: Record<string, OptionSpec>,
-): Record<string, number> | null {
-  const given = Object.entries(text(values, ...Object.keys(specs)));
-  for (const [field, value] of given) {
-    if (!/^\d+$/.test(value)) throw new UsageError(`--${field.replaceAll("_", "-")} takes a whole number.`);
-  }
-  return given.length === 0
-    ? null
-    : Object.fromEntries(given.map(([field, value]) => [field, Number(value)]));
-}
-
-function readText(path: string): string {
-  if (!existsSync(path)) throw new OperationError(`There is no file ${path}.`);
-  return readFileSync(path, "utf8");
-}
 
 async function certificateRequest(
   values: Record<string, string | undefined>,

@@ -15,6 +15,12 @@ export type ProvisioningMethod =
   | "revokeToken"
   | "revokeClient"
   | "rotateSigningKeys"
+  | "registerModel"
+  | "promoteModel"
+  | "freezeModel"
+  | "retireModel"
+  | "listModels"
+  | "replay"
   | "listParties";
 
 type Input<M extends ProvisioningMethod> =

@@ -59,6 +59,30 @@ export class Provisioning extends WorkerEntrypoint<Env> {
     return settled(() => provisioning.rotateSigningKeys(this.env));
   }
 
+  async registerModel(input: Input<typeof provisioning.registerModel>) {
+    return settled(() => provisioning.registerModel(this.env, input));
+  }
+
+  async promoteModel(input: Input<typeof provisioning.promoteModel>) {
+    return settled(() => provisioning.promoteModel(this.env, input));
+  }
+
+  async freezeModel(input: Input<typeof provisioning.freezeModel>) {
+    return settled(() => provisioning.freezeModel(this.env, input));
+  }
+
+  async retireModel(input: Input<typeof provisioning.retireModel>) {
+    return settled(() => provisioning.retireModel(this.env, input));
+  }
+
+  async listModels() {
+    return settled(() => provisioning.listModels(this.env));
+  }
+
+  async replay(input: Input<typeof provisioning.replay>) {
+    return settled(() => provisioning.replay(this.env, input));
+  }
+
   async listParties() {
     return settled(() => provisioning.listParties(this.env));
   }

@@ -12,7 +12,13 @@ export type ProvisioningCode =
   | "NOTICE_UNKNOWN"
   | "NOTICE_EXISTS"
   | "CSR_INVALID"
-  | "CA_UNAVAILABLE";
+  | "CA_UNAVAILABLE"
+  | "MODEL_UNKNOWN"
+  | "MODEL_EXISTS"
+  | "MODEL_REFUSED"
+  | "MODEL_STATUS"
+  | "CHALLENGERS_FULL"
+  | "GATES_FAILED";
 
 /** An expected refusal; the message is for the person at the command line or the admin plane and holds no secret. */
 export class ProvisioningError extends Error {

@@ -4,10 +4,14 @@ import { drizzle } from "drizzle-orm/d1";
 import { rotateKeys } from "../auth/keys.ts";
 import * as revocation from "../auth/revocation.ts";
 import type { Env } from "../env.ts";
+import * as lifecycle from "../models/lifecycle.ts";
+import { type Replays, replayMany, replayNewest } from "../pipeline/replay.ts";
+import { rescoreAll } from "../pipeline/rescore.ts";
 import { checked, ProvisioningError } from "./errors.ts";
-import { revokeClientInput, revokeTokenInput } from "./schemas.ts";
+import { replayInput, revokeClientInput, revokeTokenInput } from "./schemas.ts";
 import { clients, distributorCertificates, distributors, lenders } from "./tables.ts";
 
+export { freezeModel, listModels, registerModel, retireModel } from "../models/lifecycle.ts";
 /**
  * The one way into the registry of parties: start-up, command line and admin plane all call these functions. Each takes one
  * plain object, checks it, and throws ProvisioningError for what it refuses.
@@ -19,6 +23,23 @@ export {
 } from "./distributors.ts";
 export { createLender, createServiceClient, setLenderLimits } from "./lenders.ts";
 export { publishNotice, withdrawNotice } from "./notices.ts";
+
+/** Promotes a challenger (models/lifecycle.ts) and puts every consented retailer on the queue, to be scored by it. */
+export async function promoteModel(
+  env: Env,
+  given: Parameters<typeof lifecycle.promoteModel>[1],
+): ReturnType<typeof lifecycle.promoteModel> {
+  const promoted = await lifecycle.promoteModel(env, given);
+  // If this breaks off, the nightly run does it.
+  await rescoreAll(env);
+  return promoted;
+}
+
+/** Replays one stored score, or the newest ones (pipeline/replay.ts). */
+export async function replay(env: Env, given: z.input<typeof replayInput>): Promise<Replays> {
+  const { score_id, last } = checked(replayInput, given);
+  return score_id === undefined ? replayNewest(env, last!) : replayMany(env, [score_id]);
+}
 
 /** Replaces both signing keys now; the old ones stay published for 14 days. Returns the kids now active. */
 export async function rotateSigningKeys(env: Env): Promise<{ active: string[] }> {

@@ -94,3 +94,16 @@ export const withdrawNoticeInput = z.strictObject({ notice_id: slug, notice_vers
 
 export const revokeTokenInput = z.strictObject({ token: z.string().min(1).max(4096) });
 export const revokeClientInput = z.strictObject({ client_id: z.string().min(1).max(256) });
+
+/** One score by its id, or the scores stored last. */
+export const replayInput = z
+  .strictObject({
+    score_id: z
+      .string()
+      .regex(/^scr_[0-9a-f]{16}$/)
+      .optional(),
+    last: z.int().min(1).max(5_000).optional(),
+  })
+  .refine(({ score_id, last }) => (score_id === undefined) !== (last === undefined), {
+    message: "give score_id or last",
+  });

@@ -6,10 +6,12 @@ import { sha256Hex } from "../lib/bytes.ts";
 import { istDay } from "../lib/days.ts";
 import { canonicalJson } from "../lib/jcs.ts";
 import { newId, nowIso, nowMs } from "../lib/seams.ts";
+import { scoringModels } from "../models/registry.ts";
+import { shadowRows } from "../models/shadow.ts";
 import { profilesOf, type RetailerProfile } from "../retailers/store.ts";
-import { type NewScore, storeScores } from "../score/store.ts";
+import { storeScores } from "../score/store.ts";
+import type { NewScore } from "../score/tables.ts";
 import { type CompiledChampion, ENGINE_VERSION, scoreStatement } from "../scoring/engine.ts";
-import { champion } from "./champion.ts";
 import { type Gathered, gatherStatements } from "./statements.ts";
 
 /**
@@ -33,17 +35,16 @@ export async function scoreRetailers(env: Env, retailer_ids: string[]): Promise<
   const allowed = profiles.filter(({ retailer_id }) => consented.has(retailer_id));
   const as_of_day = istDay(nowMs());
   const gathered = await gatherStatements(env, allowed, as_of_day);
-  const model = champion();
   // A consent may come before the first invoice: nothing to score yet, nothing to store.
   const scorable = gathered.filter(({ statement }) => statement.invoices.length > 0);
-  await storeScores(
-    env,
-    scorable.map((one) => scoreRow(one, as_of_day, model)),
-  );
+  if (scorable.length === 0) return;
+  const { champion, challengers } = await scoringModels(env);
+  const rows = scorable.map((one) => scoreRow(one, as_of_day, champion));
+  await storeScores(env, rows, shadowRows(rows, challengers));
 }
 
-/** The row of a computed score. */
-function scoreRow(
+/** A statement's score as a row of the store. */
+export function scoreRow(
   { profile, statement, watermarks }: Gathered,
   as_of_day: number,
   model: CompiledChampion,

@@ -9,6 +9,7 @@ import { sha256Hex } from "../lib/bytes.ts";
 import { istDay } from "../lib/days.ts";
 import { canonicalJson } from "../lib/jcs.ts";
 import { nowMs } from "../lib/seams.ts";
+import { modelWarning } from "../models/frozen.ts";
 import { gstinIndex } from "../retailers/blind-index.ts";
 import { aliasesOf } from "../retailers/store.ts";
 import { freshnessDays, scoreAnswerBody, servableCard } from "./answer.ts";
@@ -89,10 +90,16 @@ async function prepareScore(call: Call, request: ScoreRequest): Promise<string> 
 /** The score if it may be disclosed today (see servableCard for what is thrown), noted in the access log. */
 async function servable(call: Call, score: ServedScore | null) {
   if (!score) throw new AppError("RETAILER_NOT_SCORED");
-  const freshness_days = freshnessDays(await newestSync(call.c.env, score.distributor_ids));
+  const { env } = call.c;
+  const [newest_sync_to, warning] = await Promise.all([
+    newestSync(env, score.distributor_ids),
+    modelWarning(env),
+  ]);
+  const freshness_days = freshnessDays(newest_sync_to);
   const card = servableCard(score, freshness_days);
   call.request.score_id = score.score_id;
-  return { card, score, freshness_days };
+  const warned = warning ? { ...card, warnings: [...card.warnings, warning] } : card;
+  return { card: warned, score, freshness_days };
 }
 
 mount(

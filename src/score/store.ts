@@ -6,8 +6,9 @@ import { type KeyedEvent, outboxInserts } from "../events/outbox.ts";
 import { unavailable } from "../http/errors.ts";
 import { nowMs } from "../lib/seams.ts";
 import { listed } from "../lib/sql.ts";
+import { type ShadowScore, shadowInsert } from "../models/shadow.ts";
 import type { RiskBand, Scorecard } from "../scoring/types.ts";
-import { latestScores, scores } from "./tables.ts";
+import { latestScores, type NewScore, scores } from "./tables.ts";
 import type { ServedScore } from "./types.ts";
 
 /** How long an isolate may serve a score from its memory: short, because other isolates compute new ones. */
@@ -17,9 +18,6 @@ const MEMORY_ENTRIES = 5_000;
 const memory = new Map<string, { score: ServedScore; until_ms: number }>();
 
 const kvKey = (retailer_id: string) => `score:${retailer_id}`;
-
-/** A row of `scores` as the pipeline makes it. */
-export type NewScore = typeof scores.$inferInsert;
 
 /**
  * The score a lender would get now, or null if there is none: isolate memory, then KV (written by the pipeline
@@ -88,9 +86,14 @@ function servedCard(card: Scorecard): ServedScore["card"] {
 /**
  * Stores scores, at most one of a retailer, with their events, and makes each the latest unless a
  * newer one is there: one transaction. The same inputs are stored once, however often and in whatever order the work
- * is delivered.
+ * is delivered. `shadows` are what challengers made of the same inputs. Fails as a whole if the model of a score has
+ * ceased to be the champion meanwhile (trigger scores_by_the_champion): the work is to be done again.
  */
-export async function storeScores(env: Env, rows: readonly NewScore[]): Promise<void> {
+export async function storeScores(
+  env: Env,
+  rows: readonly NewScore[],
+  shadows: readonly ShadowScore[] = [],
+): Promise<void> {
   if (rows.length === 0) return;
   const db = drizzle(env.DB);
   const texts = JSON.stringify(rows);
@@ -118,6 +121,7 @@ export async function storeScores(env: Env, rows: readonly NewScore[]): Promise<
       }),
     outboxInserts(db, rows.map(eventOf), isStored),
     latestOf(db, retailer_ids),
+    shadowInsert(db, shadows, isStored),
   ]);
   await refreshCache(env, rows, latest);
 }
@@ -173,11 +177,6 @@ async function readServed(env: Env, score_ids: readonly string[]): Promise<Serve
     .from(scores)
     .where(inArray(scores.score_id, listed(score_ids)));
   return rows.map(toServed);
-}
-
-/** A stored score as it was written, or undefined. */
-export function storedScore(env: Env, score_id: string): Promise<typeof scores.$inferSelect | undefined> {
-  return drizzle(env.DB).select().from(scores).where(eq(scores.score_id, score_id)).get();
 }
 
 /** One month of a score history. */

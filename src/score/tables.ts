@@ -35,6 +35,10 @@ export const scores = sqliteTable(
   ],
 );
 
+/** A row of `scores` as the pipeline makes it, and as it is stored. */
+export type NewScore = typeof scores.$inferInsert;
+export type StoredScore = typeof scores.$inferSelect;
+
 /** Which score a lender gets now. */
 export const latestScores = sqliteTable("latest_scores", {
   retailer_id: text().primaryKey(),

@@ -134,10 +134,19 @@ describe("batches of a book", () => {
   });
 });
 
-describe("daily crons", () => {
+describe("daily and monthly crons", () => {
   it("last came due at their minute of today, or of yesterday before it", () => {
     const at = (time: string): number => Date.parse(`2026-03-05T${time}Z`);
     expect(lastOccurrenceMs("35 18 * * *", at("18:35:00"))).toBe(at("18:35:00"));
     expect(lastOccurrenceMs("35 18 * * *", at("18:34:59"))).toBe(at("18:35:00") - 86_400_000);
+  });
+
+  it("last came due on their day of this month, or of the month before", () => {
+    expect(lastOccurrenceMs("30 3 1 * *", Date.parse("2026-03-01T03:30:00Z"))).toBe(
+      Date.parse("2026-03-01T03:30:00Z"),
+    );
+    expect(lastOccurrenceMs("30 3 1 * *", Date.parse("2026-03-01T03:29:59Z"))).toBe(
+      Date.parse("2026-02-01T03:30:00Z"),
+    );
   });
 });

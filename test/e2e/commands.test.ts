@@ -1,4 +1,5 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -63,6 +64,11 @@ describe("the command lines", () => {
     ["scripts/provision.ts create-everything", "no command create-everything"],
     ["scripts/provision.ts create-lender", "needs --name"],
     ["scripts/provision.ts set-lender-limits --lender-id x --score-per-minute many", "whole number"],
+    ["scripts/provision.ts promote-model --by Asha --reason good", "needs MODEL_ID"],
+    ["scripts/provision.ts retire-model one two --by Asha --reason bad", "more than one MODEL_ID"],
+    ["scripts/provision.ts list-models one", "Unexpected argument"],
+    ["scripts/provision.ts replay", "takes SCORE_ID or --last N"],
+    ["scripts/provision.ts replay --last many", "whole number"],
   ])("refuse `%s` with exit code 2", (line, message) => {
     const result = run(...line.split(" "));
     expect(result.status).toBe(2);
@@ -84,5 +90,35 @@ describe("npm run provision without a running server", () => {
     const again = run(...create, "--state", state.dir);
     expect(again).toMatchObject({ status: 1, stdout: "" });
     expect(again.stderr).toContain("LENDER_EXISTS");
+  });
+
+  it("takes a model through registration, the gates and retirement", () => {
+    const provision = (...args: string[]) => run("scripts/provision.ts", ...args, "--state", state.dir);
+    const champion = join(PROJECT_ROOT, "models", "champion");
+    const model = JSON.parse(readFileSync(`${champion}.xgb`, "utf8"));
+    model.learner.gradient_booster.model.trees.reverse();
+    const artefact = JSON.stringify(model);
+    const sha256 = createHash("sha256").update(artefact).digest("hex");
+    const model_id = `mdl_${sha256.slice(0, 16)}`;
+    const card = JSON.parse(readFileSync(`${champion}.meta.json`, "utf8"));
+    const files = { model: join(state.dir, "other.xgb"), meta: join(state.dir, "other.meta.json") };
+    writeFileSync(files.model, artefact);
+    writeFileSync(files.meta, JSON.stringify({ ...card, model_id, sha256, metrics: {} }));
+    const given = ["--model", files.model, "--meta", files.meta];
+
+    const made = provision("register-model", ...given, "--by", "Asha");
+    expect(JSON.parse(made.stdout)).toEqual({ model_id, status: "challenger", sha256, shadow_scores: 0 });
+    const answerable = ["--by", "Asha", "--reason", "looks good"];
+    const promoted = provision("promote-model", model_id, ...answerable);
+    expect(promoted).toMatchObject({ status: 1, stdout: "" });
+    expect(promoted.stderr).toContain("GATES_FAILED");
+    expect(promoted.stderr).toContain("AUROC at least 0.72 (is missing)");
+    const retired = provision("retire-model", model_id, ...answerable);
+    expect(JSON.parse(retired.stdout)).toEqual({ model_id, status: "retired" });
+    const { models } = JSON.parse(provision("list-models").stdout) as { models: { status: string }[] };
+    expect(models.map(({ status }) => status).sort()).toEqual(["champion", "retired"]);
+    const broken = provision("register-model", "--model", files.model, "--meta", files.model);
+    expect(broken.stderr).toContain("INVALID_REQUEST");
+    expect(JSON.parse(provision("replay", "--last", "5").stdout)).toMatchObject({ replayed: 0 });
   });
 });

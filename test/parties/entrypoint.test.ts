@@ -46,6 +46,15 @@ describe("Provisioning over RPC", () => {
       await door.rotateSigningKeys(),
     ];
     for (const result of results) expect(result).not.toHaveProperty("error");
+    const change = { model_id: "mdl_0000000000000000", by: "rpc", reason: "none" };
+    for (const method of ["promoteModel", "freezeModel", "retireModel"] as const) {
+      expect(await door[method](change)).toMatchObject({ error: { code: "MODEL_UNKNOWN" } });
+    }
+    expect(await door.registerModel({ artefact: "{}", card: {} as never })).toMatchObject({
+      error: { code: "INVALID_REQUEST" },
+    });
+    expect(await door.listModels()).toMatchObject({ models: [{ status: "champion" }] });
+    expect(await door.replay({ last: 1 })).toEqual({ replayed: 0, identical: 0, different: [] });
     expect(await door.revokeToken({ token: "x" })).toMatchObject({ error: { code: "TOKEN_INVALID" } });
   });
 
