@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
-import { COMMANDS, type Command } from "./engine/commands.ts";
+import type { Command } from "./engine/command.ts";
+import { COMMANDS } from "./engine/commands.ts";
 import { reportError, UsageError } from "./lib/errors.ts";
 
 const USAGE = "npm run -s engine --";
@@ -19,32 +20,41 @@ Results go to stdout. Exit code 0: done; 1: refused, with file, row and column o
 `;
 }
 
-function commandHelp(name: string, { summary, options, details }: Command): string {
-  const entries = Object.entries(options).map(([option, { value, help }]) => ({
-    label: `--${option} ${value}`,
-    help,
-  }));
+function commandHelp(name: string, { summary, argument, options, details }: Command): string {
+  const entries = Object.entries(options).map(([option, { value, help, optional }]) => {
+    const label = value === undefined ? `--${option}` : `--${option} ${value}`;
+    return { label, help, usage: optional || value === undefined ? `[${label}]` : label };
+  });
+  if (argument) entries.unshift({ label: argument.value, help: argument.help, usage: argument.value });
   const width = Math.max(...entries.map(({ label }) => label.length));
   const lines = entries.map(({ label, help }) => `  ${label.padEnd(width)}  ${help}`);
-  return `${summary}\n\nUsage: ${USAGE} ${name} ${entries.map(({ label }) => label).join(" ")}\n\n${lines.join("\n")}\n\n${details}`;
+  const usage = entries.map((entry) => entry.usage).join(" ");
+  return `${summary}\n\nUsage: ${USAGE} ${name} ${usage}\n\n${lines.join("\n")}\n\n${details}`;
 }
 
 /** The values of a command's options, or null if its help is asked for. Throws UsageError. */
 function readOptions(name: string, command: Command, args: string[]): Record<string, string> | null {
   const options: Record<string, { type: "string" | "boolean" }> = { help: { type: "boolean" } };
-  for (const option of Object.keys(command.options)) options[option] = { type: "string" };
-  let values: Record<string, string | boolean | undefined>;
+  for (const [option, { value }] of Object.entries(command.options)) {
+    options[option] = { type: value === undefined ? "boolean" : "string" };
+  }
+  const values: Record<string, string> = {};
   try {
-    values = parseArgs({ args, options }).values;
+    const found = parseArgs({ args, options, allowPositionals: command.argument !== undefined });
+    if (found.values.help === true) return null;
+    for (const [option, value] of Object.entries(found.values)) values[option] = String(value);
+    if (command.argument && found.positionals.length === 1) {
+      values[command.argument.name] = found.positionals[0]!;
+    }
   } catch (error) {
     throw new UsageError(`${(error as Error).message}\nSee ${USAGE} ${name} --help`);
   }
-  if (values.help === true) return null;
-  const missing = Object.keys(command.options).filter((option) => !values[option]);
-  if (missing.length > 0) {
-    throw new UsageError(`${name} needs ${missing.map((option) => `--${option}`).join(", ")}.`);
-  }
-  return values as Record<string, string>;
+  const missing = Object.entries(command.options)
+    .filter(([option, { value, optional }]) => value !== undefined && !optional && !values[option])
+    .map(([option]) => `--${option}`);
+  if (command.argument && !values[command.argument.name]) missing.unshift(`one ${command.argument.value}`);
+  if (missing.length > 0) throw new UsageError(`${name} needs ${missing.join(", ")}.`);
+  return values;
 }
 
 async function main([name, ...rest]: string[]): Promise<void> {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,13 +7,16 @@ import { parseArgs } from "node:util";
 import { app } from "../src/app.ts";
 import { ERRORS } from "../src/http/errors.ts";
 import { openApiDocument } from "../src/http/openapi.ts";
+import { featuresPage } from "./generate/features-page.ts";
+import { type ReliabilityBin, reliabilityPicture } from "./generate/reliability.ts";
+import { scoreScalePicture } from "./generate/score-scale.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 const usage = `Usage: npm run generate [-- --check]
 
-Writes what is generated from the code: docs/openapi.json, docs/errors.md, and a new D1 migration if a table
-in src/*/tables.ts changed. With --check nothing is written; exits with 1 if anything is out of date.`;
+Writes what is generated from the code: docs/openapi.json, docs/errors.md, docs/features.md, the pictures in
+docs/img, and a new D1 migration if a table in src/*/tables.ts changed. With --check nothing is written; exits with 1 if anything is out of date.`;
 
 /** docs/errors.md from the one error table. */
 function errorsPage(): string {
@@ -59,8 +62,14 @@ if (values.help) {
   process.exit(0);
 }
 
+const validation = JSON.parse(readFileSync(join(root, "models/validation.json"), "utf8")) as {
+  reliability: ReliabilityBin[];
+};
 const pages: Record<string, string> = {
   "docs/errors.md": errorsPage(),
+  "docs/features.md": featuresPage(),
+  "docs/img/reliability.svg": reliabilityPicture(validation.reliability),
+  "docs/img/score-scale.svg": scoreScalePicture(),
   "docs/openapi.json": `${JSON.stringify(openApiDocument(app), null, 2)}\n`,
 };
 const current = (path: string) => {
@@ -80,7 +89,10 @@ if (values.check) {
   }
   console.log("Generated files are up to date.");
 } else {
-  for (const path of stale) writeFileSync(join(root, path), pages[path] as string);
+  for (const path of stale) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), pages[path] as string);
+  }
   const added = newMigrations(join(root, "migrations"));
   console.log([...stale, ...added.map((name) => `migrations/${name}`)].join("\n") || "Nothing to do.");
 }

@@ -1,39 +1,24 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { cardFields } from "../../src/score/card-fields.ts";
-import {
-  type ChampionMeta,
-  type CompiledChampion,
-  compileChampion,
-  ENGINE_VERSION,
-  scoreStatement,
-} from "../../src/scoring/engine.ts";
+import { type CompiledChampion, ENGINE_VERSION, scoreStatement } from "../../src/scoring/engine.ts";
 import { FEATURE_NAMES } from "../../src/scoring/feature-table.ts";
 import { computeFeatures } from "../../src/scoring/features.ts";
 import { type CompiledModel, loadModel, modelRow, sigmoid } from "../../src/scoring/model.ts";
 import { ModelRefusedError } from "../../src/scoring/model-json.ts";
 import { ShapExplainer } from "../../src/scoring/shap.ts";
+import { StatementRefusedError } from "../../src/scoring/statement-check.ts";
 import type { Statement } from "../../src/scoring/types.ts";
 import { csvCell } from "../lib/csv.ts";
 import { OperationError, UsageError } from "../lib/errors.ts";
-import { PROJECT_ROOT } from "../runtime/layout.ts";
 import { type Book, INVOICE_COLUMNS, PAYMENT_COLUMNS, readBook, statementsOf } from "./book.ts";
 import { dateOf, featureOf } from "./cells.ts";
+import { shippedChampion } from "./champion.ts";
+import type { Command } from "./command.ts";
+import { EXPLAIN } from "./explain.ts";
 import { LineWriter } from "./output.ts";
-import { readable, Table } from "./table.ts";
+import { readable, shownCell, Table } from "./table.ts";
 
-type Options<Name extends string> = Record<Name, { value: string; help: string }>;
-
-/** One command: its options, all of them required, and what it does with their values. */
-export interface Command {
-  summary: string;
-  options: Options<string>;
-  /** What its help says below the options. */
-  details: string;
-  run: (values: Record<string, string>) => Promise<void>;
-}
-
-const BOOK_OPTIONS: Options<string> = {
+const BOOK_OPTIONS: Command["options"] = {
   invoices: { value: "I.csv", help: "invoices and credit notes" },
   payments: { value: "P.csv", help: "payments" },
   "as-of": { value: "YYYY-MM-DD", help: "the day (IST) at whose end the book is looked at" },
@@ -79,14 +64,19 @@ retailer with an invoice in the 36 months up to the as-of day, in the order of t
   },
   score: {
     summary: "the score of every retailer of a book by the shipped champion",
-    options: BOOK_OPTIONS,
+    options: {
+      ...BOOK_OPTIONS,
+      internal: { help: "adds what lenders never see: the whole scorecard with its SHAP values" },
+    },
     details: `${BOOK_DETAILS}
 Prints one JSON object a line for every retailer with a row up to the as-of day, in the order of the ids: the body of
 POST /v1/score without consent, receipt and the server's own ids and times, or retailer_id, error_code and completeness
-where there is no score. The book counts as fresh, from an ERP, with identified retailers and nothing quarantined.
+where there is no score. The book counts as fresh, from an ERP, with identified retailers and nothing quarantined. With
+--internal each score has a member internal: its scorecard and what of the model belongs to it, for \`explain\`.
 `,
     run: runScore,
   },
+  explain: EXPLAIN,
 };
 
 /** What the engine makes of a model file. OperationError with the reason if it is refused. */
@@ -144,7 +134,7 @@ async function runFeatures(values: Record<string, string>): Promise<void> {
   const output = new LineWriter();
   await output.line(["retailer_id", ...FEATURE_NAMES].join(","));
   for (const statement of statementsOf(book, as_of_day)) {
-    const computed = computeFeatures(statement, as_of_day);
+    const computed = ofRetailer(statement, () => computeFeatures(statement, as_of_day));
     if (computed === null) continue;
     await output.line(
       [csvCell(statement.retailer_id), ...computed.values.map((value) => value ?? "")].join(","),
@@ -153,22 +143,40 @@ async function runFeatures(values: Record<string, string>): Promise<void> {
   await output.flush();
 }
 
-/** The champion that ships with the project, verified against its card. */
-function shippedChampion(): CompiledChampion {
-  const text = (name: string): string => readFileSync(join(PROJECT_ROOT, "models", name), "utf8");
-  return compileChampion(text("champion.xgb"), JSON.parse(text("champion.meta.json")) as ChampionMeta);
+/** What `compute` gives for a retailer; OperationError with its id if the engine refuses the statement. */
+function ofRetailer<T>({ retailer_id }: Statement, compute: () => T): T {
+  try {
+    return compute();
+  } catch (error) {
+    if (!(error instanceof StatementRefusedError)) throw error;
+    throw new OperationError(`retailer ${shownCell(retailer_id)}: ${error.message}`);
+  }
 }
 
-/** A retailer's line: the answer's fields, or why there is none. */
-function scoreLine(statement: Statement, as_of_day: number, champion: CompiledChampion): object {
+/** What of the model `explain` needs beside the scorecard, and which one it is. */
+function internalModel({ identity, calibration, sparse_margin_halfwidth }: CompiledChampion): object {
+  return { ...identity, calibration, sparse_margin_halfwidth };
+}
+
+/** A retailer's line: the answer's fields, or why there is none; `is_internal` adds what `explain` needs. */
+function scoreLine(
+  statement: Statement,
+  as_of_day: number,
+  champion: CompiledChampion,
+  is_internal: boolean,
+): object {
   const { retailer_id } = statement;
-  const { card } = scoreStatement(statement, as_of_day, champion);
+  const { card } = ofRetailer(statement, () => scoreStatement(statement, as_of_day, champion));
   if (card.status !== "scored") {
     const error_code = card.status === "insufficient" ? "DATA_INSUFFICIENT" : "SERVICE_UNAVAILABLE";
     return { retailer_id, error_code, completeness: card.completeness };
   }
   const score_version = `${champion.identity.version}+engine.${ENGINE_VERSION}`;
-  return { retailer_id, ...cardFields(card, { language: "en", freshness_days: 0, score_version }) };
+  return {
+    retailer_id,
+    ...cardFields(card, { language: "en", freshness_days: 0, score_version }),
+    ...(is_internal ? { internal: { model: internalModel(champion), scorecard: card } } : {}),
+  };
 }
 
 async function runScore(values: Record<string, string>): Promise<void> {
@@ -176,7 +184,7 @@ async function runScore(values: Record<string, string>): Promise<void> {
   const champion = shippedChampion();
   const output = new LineWriter();
   for (const statement of statementsOf(book, as_of_day)) {
-    await output.line(JSON.stringify(scoreLine(statement, as_of_day, champion)));
+    await output.line(JSON.stringify(scoreLine(statement, as_of_day, champion, values.internal === "true")));
   }
   await output.flush();
 }

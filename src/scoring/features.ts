@@ -7,6 +7,7 @@ import { FEATURE_COUNT, FEATURE_INDEX } from "./feature-table.ts";
 import { type MonthlySeries, monthlySeries } from "./monthly.ts";
 import { routeOf } from "./routing.ts";
 import { type LedgerView, ledgerView } from "./settlement.ts";
+import { requireStatement } from "./statement-check.ts";
 import type { Route, Statement } from "./types.ts";
 
 export interface ComputedFeatures {
@@ -19,9 +20,11 @@ export interface ComputedFeatures {
 
 /**
  * The 42 features of a statement at the end of `as_of_day` (features.md). Rows dated later do not exist, the order
- * of rows never shows. Null for a retailer without an invoice in the 36 months up to that day: it has no row.
+ * of rows never shows. Null for a retailer without an invoice in the 36 months up to that day: it has no row. Throws
+ * StatementRefusedError for what no door lets in.
  */
 export function computeFeatures(statement: Statement, as_of_day: number): ComputedFeatures | null {
+  requireStatement(statement, as_of_day);
   const view = ledgerView(statement, as_of_day);
   if (view === null) return null;
   const series = monthlySeries(view);

@@ -1,31 +1,21 @@
-import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
+import { INVOICE_COLUMNS } from "../../scripts/engine/book.ts";
+import { shippedChampion } from "../../scripts/engine/champion.ts";
 import { COMMANDS } from "../../scripts/engine/commands.ts";
 import { CsvSplitter, csvCell } from "../../scripts/lib/csv.ts";
 import { PROJECT_ROOT } from "../../scripts/runtime/layout.ts";
 import { dayToIso, isoToDay } from "../../src/lib/days.ts";
 import { FEATURE_NAMES } from "../../src/scoring/feature-table.ts";
+import { computeFeatures } from "../../src/scoring/features.ts";
+import type { Statement } from "../../src/scoring/types.ts";
 import { modelText } from "../scoring/model-builder.ts";
-import { newStateDir } from "./support/server.ts";
+import { engine, newInputs, regularShop } from "./support/engine.ts";
 
-const folder = newStateDir();
-afterAll(() => folder.remove());
-
-function engine(...args: string[]): SpawnSyncReturns<string> {
-  const options = { cwd: PROJECT_ROOT, encoding: "utf8", maxBuffer: 1 << 26 } as const;
-  return spawnSync(process.execPath, ["scripts/engine.ts", ...args], options);
-}
-
-let files = 0;
-/** Writes a file and returns its path. */
-function file(text: string | Uint8Array, name = "file.csv"): string {
-  const path = join(folder.dir, `${++files}-${name}`);
-  writeFileSync(path, text);
-  return path;
-}
+const { dir, remove, file, invoices, payments } = newInputs();
+afterAll(remove);
 
 /** The records of a CSV text. */
 function records(text: string): Record<string, string>[] {
@@ -33,13 +23,6 @@ function records(text: string): Record<string, string>[] {
   const [header, ...rows] = [...splitter.push(text), ...splitter.end()];
   return rows.map(({ cells }) => Object.fromEntries(header!.cells.map((name, i) => [name, cells[i]!])));
 }
-
-const INVOICE_HEADER =
-  "retailer_id,distributor_id,invoice_id,invoice_date,due_date,amount_inr,is_return,original_invoice_id,disputed";
-const PAYMENT_HEADER =
-  "payment_id,distributor_id,invoice_id,paid_date,amount_paid_inr,payment_method,bounced";
-const invoices = (...rows: string[]): string => file([INVOICE_HEADER, ...rows, ""].join("\n"), "I.csv");
-const payments = (...rows: string[]): string => file([PAYMENT_HEADER, ...rows, ""].join("\n"), "P.csv");
 
 /** Margin 0.25 for x under 1 or missing, else -0.5. */
 const STUMP = file(
@@ -142,12 +125,12 @@ describe("npm run engine -- model", () => {
   });
 
   it("refuses a file that is not there", async () => {
-    const missing = join(folder.dir, "missing.csv");
+    const missing = join(dir, "missing.csv");
     await expect(COMMANDS.model!.run({ model: STUMP, rows: missing })).rejects.toThrow(`no file ${missing}`);
     await expect(COMMANDS.model!.run({ model: missing, rows: missing })).rejects.toThrow(
       `no file ${missing}`,
     );
-    await expect(COMMANDS.model!.run({ model: STUMP, rows: folder.dir })).rejects.toThrow("is a folder");
+    await expect(COMMANDS.model!.run({ model: STUMP, rows: dir })).rejects.toThrow("is a folder");
   });
 });
 
@@ -306,6 +289,30 @@ describe("npm run engine -- features", () => {
     await expect(COMMANDS.features!.run(values)).rejects.toThrow(`${P}: row 3, ${message}`);
   });
 
+  it("refuses a retailer whose amounts add up beyond exact sums", async () => {
+    const I = invoices("A,d,1,2026-01-01,,500000000000.00,,,", "A,d,2,2026-01-02,,500000000000.00,,,");
+    const values = { invoices: I, payments: payments(), "as-of": "2026-01-31" };
+    await expect(COMMANDS.features!.run(values)).rejects.toThrow('retailer "A": the statement is refused: ');
+    await expect(COMMANDS.score!.run(values)).rejects.toThrow("beyond exact sums");
+  });
+
+  it.each([
+    ["", "the file is empty"],
+    [`${INVOICE_COLUMNS.join(",")},invoice_date\n`, 'row 1: the column "invoice_date" is there twice'],
+  ])("refuses the invoice file %j", async (text, message) => {
+    const I = file(text);
+    const values = { invoices: I, payments: payments(), "as-of": "2026-01-31" };
+    await expect(COMMANDS.features!.run(values)).rejects.toThrow(`${I}: ${message}`);
+  });
+
+  it("refuses an empty payment file, and prints no row for a book without rows", async () => {
+    const args = ["--invoices", invoices(), "--as-of", "2026-01-31", "--payments"];
+    expect(engine("features", ...args, payments()).stdout).toBe(`retailer_id,${FEATURE_NAMES.join(",")}\n`);
+    const refused = engine("features", ...args, file("", "P.csv"));
+    expect(refused).toMatchObject({ status: 1, stdout: "" });
+    expect(refused.stderr).toContain("P.csv: the file is empty");
+  });
+
   it("refuses files without all columns, and prints nothing", () => {
     const I = file("retailer_id,distributor_id,invoice_id,invoice_date,due_date,amount_inr,is_return\n");
     const refused = engine("features", "--invoices", I, "--payments", payments(), "--as-of", "2026-01-31");
@@ -313,19 +320,6 @@ describe("npm run engine -- features", () => {
     expect(refused.stderr).toBe(`${I}: row 1: the columns are missing: original_invoice_id, disputed\n`);
   });
 });
-
-/** Two years of two orders a week, each paid `late` days after its due day (null: never paid). */
-function regularShop(id: string, late: number | null): { invoices: string[]; payments: string[] } {
-  const shop = { invoices: [] as string[], payments: [] as string[] };
-  const end = isoToDay("2026-03-31");
-  for (let day = end - 730, i = 0; day <= end; day += 3 + (i % 2), i++) {
-    const amount = 9000 + 10 * (i % 7);
-    shop.invoices.push(`${id},d1,${id}-${i},${dayToIso(day)},${dayToIso(day + 14)},${amount},,,`);
-    if (late === null || day + 14 + late > end) continue;
-    shop.payments.push(`${id}-${i},d1,${id}-${i},${dayToIso(day + 14 + late)},${amount},UPI,`);
-  }
-  return shop;
-}
 
 describe("npm run engine -- score", () => {
   const shops = [regularShop("prompt", 0), regularShop("tardy", 45)];
@@ -361,6 +355,14 @@ describe("npm run engine -- score", () => {
     expect(tardy.altscore).toBeLessThan(prompt.altscore);
   });
 
+  it("refuses a champion that is not the registered one", () => {
+    const models = join(PROJECT_ROOT, "models");
+    cpSync(join(models, "champion.meta.json"), join(dir, "champion.meta.json"));
+    expect(() => shippedChampion(dir)).toThrow(`no file ${join(dir, "champion.xgb")}`);
+    writeFileSync(join(dir, "champion.xgb"), `${readFileSync(join(models, "champion.xgb"), "utf8")} `);
+    expect(() => shippedChampion(dir)).toThrow(/champion\.xgb: the model's SHA-256 is \w{64}, registered is/);
+  });
+
   it("says why a retailer has no score", () => {
     expect(fresh).toEqual({
       retailer_id: "new",
@@ -375,11 +377,11 @@ describe("the engine's command line", () => {
   it("explains itself and every command with --help", () => {
     const overview = engine("--help");
     expect(overview).toMatchObject({ status: 0, stderr: "" });
-    for (const name of ["model", "features", "score"]) {
+    for (const name of ["model", "features", "score", "explain"]) {
       expect(overview.stdout).toContain(`  ${name}`);
       const help = engine(name, "--help");
       expect(help).toMatchObject({ status: 0, stderr: "" });
-      expect(help.stdout).toContain(`npm run -s engine -- ${name} --`);
+      expect(help.stdout).toContain(`npm run -s engine -- ${name} `);
     }
   });
 
@@ -389,6 +391,10 @@ describe("the engine's command line", () => {
     ["model --model M.json", "model needs --rows"],
     ["model --bogus", "--bogus"],
     ["features", "features needs --invoices, --payments, --as-of"],
+    ["score I.csv", "I.csv"],
+    ["explain", "explain needs one SCORE.json"],
+    ["explain a.json b.json", "explain needs one SCORE.json"],
+    ["explain a.json --lang ta", "--lang takes en or hi, not ta"],
     ["score --invoices I --payments P --as-of 2026-02-29", "--as-of takes a date (YYYY-MM-DD)"],
   ])("refuses `%s` with exit code 2", (line, message) => {
     const result = engine(...line.split(" ").filter((word) => word !== ""));
@@ -414,6 +420,51 @@ describe("the engine's command line", () => {
     expect(records(result.stdout.trim())).toHaveLength(1);
   });
 });
+
+describe("the features of one retailer", () => {
+  it("take time in proportion to its invoices: 100,000 in under 2 s, twice as many in little over twice that", () => {
+    const seconds = (invoices_count: number): number => {
+      const given = largeStatement(invoices_count);
+      const started = performance.now();
+      expect(computeFeatures(given, isoToDay("2026-03-31"))).not.toBeNull();
+      return (performance.now() - started) / 1_000;
+    };
+    seconds(10_000);
+    const once = seconds(100_000);
+    expect(once).toBeLessThan(2);
+    expect(seconds(200_000)).toBeLessThan(5 * Math.max(once, 0.1));
+  });
+});
+
+/** One retailer's invoices over three years in no order, each paid. */
+function largeStatement(invoices_count: number): Statement {
+  const end = isoToDay("2026-03-31");
+  const distributor_id = "d";
+  const ids = Array.from({ length: invoices_count }, (_, i) => (i * 7_919) % invoices_count);
+  return {
+    retailer_id: "A",
+    sources: [],
+    identity_verified: true,
+    invoices: ids.map((i) => ({
+      distributor_id,
+      invoice_id: `i${i}`,
+      invoice_day: end - (i % 1_090),
+      due_day: end - (i % 1_090) + 30,
+      amount_paise: 10_000 + i,
+      is_return: false,
+      original_invoice_id: null,
+      disputed: false,
+    })),
+    payments: ids.map((i) => ({
+      distributor_id,
+      payment_id: `p${i}`,
+      invoice_id: `i${i}`,
+      paid_day: end - (i % 1_090) + 20,
+      amount_paise: 10_000 + i,
+      bounced: false,
+    })),
+  };
+}
 
 describe("the CSV splitter", () => {
   it("gives the same rows however the text is cut into pieces", () => {
