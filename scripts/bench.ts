@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { startBareInsert } from "./bench/bare-insert.ts";
 import { type BatchRound, benchBatch } from "./bench/batch-post.ts";
 import { median } from "./bench/load.ts";
+import { benchPipeline, pipelineTable } from "./bench/pipeline.ts";
 import { benchScore, type Round } from "./bench/score-call.ts";
 import { DEMO_BOOK } from "./demo/demo.ts";
 import { demoLedger, recordsOf } from "./demo/ledger.ts";
@@ -17,23 +18,35 @@ import { watchChildren } from "./runtime/watchdog.ts";
 
 const HELP = `Measures the two hot paths on workerd, without TLS front and dev proxy, beside a yardstick in the same run.
 
-Usage: npm run bench [-- --score | --batch]
+Usage: npm run bench [-- --score | --batch | --pipeline]
 
   --score   POST /v1/score on hot retailers, beside a bare c.json() route of the same server
   --batch   1,000-record batches, beside a bare json_each insert of the same rows
+  --pipeline  from statements to stored score rows: 1,000 and 10,000 retailers of 300 invoices each, with and
+            without reading them from their ledgers; --retailers N adds a size (100,000 takes some minutes)
   --help    this text
 
-Takes about three minutes. CPU is that of the whole workerd process (Linux only).
+Takes about four minutes. CPU is that of the whole workerd process (Linux only).
 `;
 
 const { values } = parseArgs({
-  options: { score: { type: "boolean" }, batch: { type: "boolean" }, help: { type: "boolean" } },
+  options: {
+    score: { type: "boolean" },
+    batch: { type: "boolean" },
+    pipeline: { type: "boolean" },
+    retailers: { type: "string" },
+    help: { type: "boolean" },
+  },
 });
 if (values.help) {
   process.stdout.write(HELP);
   process.exit(0);
 }
-const both = !values.score && !values.batch;
+const all = !values.score && !values.batch && !values.pipeline;
+
+process.stdout.write(`${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores\n`);
+if (all || values.pipeline) await measurePipeline();
+if (!all && !values.score && !values.batch) process.exit(0);
 
 const state_dir = mkdtempSync(join(tmpdir(), "altscore-bench-"));
 const bare_dir = mkdtempSync(join(tmpdir(), "altscore-bench-bare-"));
@@ -46,9 +59,8 @@ try {
   const { parties } = await ensureParties(runtime);
   const desk = parties.desk as Desk;
   const distributors = Object.values(parties.distributors);
-  process.stdout.write(`${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores\n`);
-  if (both || values.score) await measureScore(desk);
-  if (both || values.batch) await measureBatch();
+  if (all || values.score) await measureScore(desk);
+  if (all || values.batch) await measureBatch();
 
   async function measureScore({ lender, service }: Desk): Promise<void> {
     const { consents, scores } = await loadBook(
@@ -116,6 +128,21 @@ try {
   await runtime.stop();
   rmSync(state_dir, { recursive: true, force: true });
   rmSync(bare_dir, { recursive: true, force: true });
+}
+
+async function measurePipeline(): Promise<void> {
+  const asked = values.retailers === undefined ? [] : [Number(values.retailers)];
+  if (asked.some((shops) => !Number.isInteger(shops) || shops < 1)) {
+    throw new Error("--retailers takes a whole number of at least 1");
+  }
+  const rounds = await benchPipeline([
+    { shops: 1_000, invoices: 30, ledgers: true },
+    { shops: 1_000, invoices: 300, ledgers: true },
+    { shops: 1_000, invoices: 3_000, ledgers: false },
+    { shops: 10_000, invoices: 300, ledgers: false },
+    ...asked.map((shops) => ({ shops, invoices: 300, ledgers: false })),
+  ]);
+  console.log(`\nFrom statements to stored score rows, one core:\n\n${pipelineTable(rounds)}`);
 }
 
 async function accessToken(client_id: string, client_secret: string): Promise<string> {

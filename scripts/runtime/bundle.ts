@@ -71,28 +71,42 @@ export async function ensureBundle(onBuild: () => void): Promise<Bundle> {
   }
   const settings = readJson<Settings | null>(join(BUNDLE_DIR, SETTINGS), null);
   if (settings === null) throw new OperationError(`${BUNDLE_DIR} is damaged: remove it and start again.`);
-  return { dir: BUNDLE_DIR, modules: bundleModules(BUNDLE_DIR, settings.rules), settings };
+  return { dir: BUNDLE_DIR, modules: bundleModules(BUNDLE_DIR, settings.rules, ENTRY), settings };
 }
 
 async function build(): Promise<void> {
   // Built aside and moved into place, so that another process never loads half a bundle.
   const building = `${BUNDLE_DIR}.${process.pid}`;
   mkdirSync(dirname(BUNDLE_DIR), { recursive: true });
-  const wrangler = join(PROJECT_ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
-  const result = spawnSync(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", building], {
-    cwd: PROJECT_ROOT,
-    env: { ...process.env, ...QUIET_WRANGLER },
-    encoding: "utf8",
-  });
-  if (result.status !== 0) {
-    rmSync(building, { recursive: true, force: true });
-    throw new OperationError(`The Worker could not be built:\n${result.stdout}${result.stderr}`);
-  }
+  bundleInto(building);
   writeFileSync(join(building, SETTINGS), JSON.stringify(await readSettings()));
   const previous = `${building}.previous`;
   if (existsSync(BUNDLE_DIR)) renameSync(BUNDLE_DIR, previous);
   renameSync(building, BUNDLE_DIR);
   rmSync(previous, { recursive: true, force: true });
+}
+
+/** wrangler's dry run into a folder. OperationError, and no folder, if it fails. */
+function bundleInto(dir: string, entry: readonly string[] = []): void {
+  const wrangler = join(PROJECT_ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
+  const result = spawnSync(process.execPath, [wrangler, "deploy", ...entry, "--dry-run", "--outdir", dir], {
+    cwd: PROJECT_ROOT,
+    env: { ...process.env, ...QUIET_WRANGLER },
+    encoding: "utf8",
+  });
+  if (result.status === 0) return;
+  rmSync(dir, { recursive: true, force: true });
+  throw new OperationError(`The Worker could not be built:\n${result.stdout}${result.stderr}`);
+}
+
+/**
+ * The bundle of another entry (path from the project's root, ending in worker.ts) with the configuration of
+ * wrangler.toml, made anew in `dir`. OperationError with wrangler's own words if the build fails.
+ */
+export async function bundleOf(entry: string, dir: string): Promise<Bundle> {
+  bundleInto(dir, [entry]);
+  const settings = await readSettings();
+  return { dir, modules: bundleModules(dir, settings.rules, "worker.js"), settings };
 }
 
 async function readSettings(): Promise<Settings> {
@@ -136,12 +150,12 @@ function newestChangeMs(path: string): number {
 }
 
 /** The bundle's files as modules, each of the type that wrangler's rules give its ending. */
-function bundleModules(dir: string, rules: V4ModuleRule[]): V4ModuleDefinition[] {
+function bundleModules(dir: string, rules: V4ModuleRule[], entry: string): V4ModuleDefinition[] {
   const types = new Map<string, V4ModuleRuleType>([[".js", "ESModule"]]);
   for (const { type, include } of rules) for (const glob of include) types.set(extname(glob), type);
   const modules = readdirSync(dir).flatMap((file) => {
     const type = types.get(extname(file));
     return type === undefined ? [] : [{ type, path: join(dir, file) }];
   });
-  return modules.sort((a, b) => Number(b.path.endsWith(ENTRY)) - Number(a.path.endsWith(ENTRY)));
+  return modules.sort((a, b) => Number(b.path.endsWith(entry)) - Number(a.path.endsWith(entry)));
 }
