@@ -1,6 +1,7 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { CsvSplitter } from "../../../scripts/lib/csv.ts";
 import { PROJECT_ROOT } from "../../../scripts/runtime/layout.ts";
 import { dayToIso, isoToDay } from "../../../src/lib/days.ts";
 import { newStateDir } from "./server.ts";
@@ -49,4 +50,11 @@ export function regularShop(
     shop.payments.push(`${id}-${i},d1,${id}-${i},${dayToIso(day + 14 + late_days)},${amount},UPI,`);
   }
   return shop;
+}
+
+/** The records of a CSV text. */
+export function records(text: string): Record<string, string>[] {
+  const splitter = new CsvSplitter();
+  const [header, ...rows] = [...splitter.push(text), ...splitter.end()];
+  return rows.map(({ cells }) => Object.fromEntries(header!.cells.map((name, i) => [name, cells[i]!])));
 }
