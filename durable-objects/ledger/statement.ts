@@ -113,7 +113,7 @@ export function readStatement(
      FROM invoices i JOIN payments p ON p.invoice_id = i.invoice_id
      WHERE i.retailer_id IN (SELECT value FROM json_each(?1)) AND i.invoice_day > ?2 AND i.invoice_day <= ?3
        AND i.is_return = 0 AND p.paid_day >= i.invoice_day AND p.paid_day <= ?3
-     ORDER BY p.invoice_id, p.payment_id`,
+     ORDER BY p.payment_id`,
       ids,
       window_start,
       as_of_day,

@@ -108,8 +108,8 @@ export async function storeScores(
     db
       .insert(latestScores)
       .select(sql`
-        SELECT value->>'$.retailer_id', value->>'$.score_id', value->>'$.as_of_day', value->>'$.ledger_revision'
-        FROM json_each(${texts}) WHERE ${isStored(sql`value->>'$.score_id'`)}`)
+        SELECT retailer_id, score_id, as_of_day, ledger_revision FROM scores
+        WHERE score_id IN ${listed(rows.map((row) => row.score_id))}`)
       .onConflictDoUpdate({
         target: latestScores.retailer_id,
         set: {

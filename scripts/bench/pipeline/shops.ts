@@ -1,4 +1,10 @@
 import type { InvoiceRow, PaymentRow } from "../../../src/ingestion/types.ts";
+import {
+  type InvoiceTuple,
+  openInvoices,
+  openPayments,
+  type PaymentTuple,
+} from "../../../src/pipeline/ledger-rows.ts";
 import type { Statement } from "../../../src/scoring/types.ts";
 import { createRandom } from "../../../src/synthetic/random.ts";
 
@@ -18,12 +24,15 @@ export function shopRows(
   const paid: PaymentRow[] = [];
   for (let i = 0; i < invoices; i++) {
     const invoice_day = today - 1 - Math.floor(((invoices - 1 - i) * SPAN_DAYS) / invoices);
-    const invoice_id = `B${number}-${i}`;
+    // In the order of the ids, as a ledger gives them.
+    const serial = String(i).padStart(5, "0");
+    const invoice_id = `B${number}-${serial}`;
     const amount_paise = 100_000 + random.integer(0, 900_000);
     const due_day = invoice_day + TERM_DAYS;
     bills.push([i, invoice_id, retailer_id, invoice_day, due_day, amount_paise, 0, null, 0]);
     const paid_day = due_day + random.integer(0, 9) - 5;
-    if (paid_day <= today) paid.push([i, `P${number}-${i}`, invoice_id, paid_day, amount_paise, "UPI", 0]);
+    if (paid_day <= today)
+      paid.push([i, `P${number}-${serial}`, invoice_id, paid_day, amount_paise, "UPI", 0]);
   }
   return { retailer_id, invoices: bills, payments: paid };
 }
@@ -47,24 +56,20 @@ export function shopStatement(rows: ReturnType<typeof shopRows>, distributor_id:
         records_quarantined: 0,
       },
     ],
-    invoices: rows.invoices.map(([, invoice_id, , invoice_day, due_day, amount_paise]) => ({
+    // By way of JSON text, as they come from a ledger: a text of one piece costs less to compare than a joined one.
+    invoices: openInvoices(
+      JSON.stringify(rows.invoices.map(([, id, , ...columns]) => [id, ...columns] satisfies InvoiceTuple)),
       distributor_id,
-      invoice_id,
-      invoice_day,
-      due_day,
-      amount_paise,
-      is_return: false,
-      original_invoice_id: null,
-      disputed: false,
-    })),
-    payments: rows.payments.map(([, payment_id, invoice_id, paid_day, amount_paise]) => ({
+    ),
+    payments: openPayments(
+      JSON.stringify(
+        rows.payments.map(
+          ([, payment_id, invoice_id, paid_day, amount_paise, , bounced]) =>
+            [payment_id, invoice_id, paid_day, amount_paise, bounced] satisfies PaymentTuple,
+        ),
+      ),
       distributor_id,
-      payment_id,
-      invoice_id,
-      paid_day,
-      amount_paise,
-      bounced: false,
-    })),
+    ),
     identity_verified: true,
   };
 }
