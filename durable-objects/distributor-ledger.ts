@@ -1,5 +1,16 @@
 import { DurableObject } from "cloudflare:workers";
 import schema from "../migrations/distributor-ledger/0001.sql";
+import auditSchema from "../migrations/distributor-ledger/0002.sql";
+import type { Link } from "../src/audit/chain.ts";
+import {
+  FLUSH_DELAY_MS,
+  FLUSH_RETRY_MS,
+  flushRows,
+  hasUnflushed,
+  type ObjectStream,
+  readRows,
+} from "../src/audit/object-stream.ts";
+import { ledgerStream } from "../src/audit/rows.ts";
 import type { Env } from "../src/env.ts";
 import type { EventEnvelope } from "../src/events/types.ts";
 import type {
@@ -9,11 +20,14 @@ import type {
   BatchRefusal,
   BatchStatus,
 } from "../src/ingestion/types.ts";
+import { causeText } from "../src/lib/cause.ts";
 import { nowMs } from "../src/lib/seams.ts";
 import { keyedHash } from "../src/retailers/blind-index.ts";
+import { EarliestAlarm } from "./alarm.ts";
 import { acceptBatch, refusalOf } from "./ledger/accept.ts";
 import { type PendingWork, readPendingWork, readStatus, writeScored } from "./ledger/batches.ts";
-import { claimDueEvents, FIRST_LEASE_MS, nextSendMs } from "./ledger/outbox.ts";
+import { type LedgerHoldings, readHoldings } from "./ledger/holdings.ts";
+import { claimDueEvents, nextSendMs } from "./ledger/outbox.ts";
 import {
   type LedgerFigures,
   type LedgerStatements,
@@ -30,28 +44,30 @@ import { migrate } from "./migrate.ts";
  */
 export class DistributorLedger extends DurableObject<Env> {
   readonly #sql: SqlStorage;
-  /** When the alarm will ring at the latest; unknown (0) after a start. */
-  #alarm_ms = 0;
+  readonly #audit: ObjectStream;
+  readonly #alarm: EarliestAlarm;
   #figures: { as_of_day: number; value: LedgerFigures } | null = null;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    migrate(ctx.storage, [schema]);
+    migrate(ctx.storage, [schema, auditSchema]);
     this.#sql = ctx.storage.sql;
+    this.#alarm = new EarliestAlarm(ctx.storage);
+    this.#audit = { sql: this.#sql, stream: ledgerStream(ctx.id.name ?? ""), table: "audit_log" };
   }
 
   /**
-   * Takes a batch: dedupe, quarantine, books, answer and event in one transaction. A known X-Batch-ID gives the
+   * Takes a batch: dedupe, quarantine, books, answer, audit row and event in one transaction. A known X-Batch-ID gives the
    * first answer; more batches than the registry allows in any 60 minutes give the wait.
    */
   accept(input: AcceptInput): AcceptResult {
     const { result, event } = this.ctx.storage.transactionSync(() =>
-      acceptBatch(this.#sql, input, (value) => keyedHash(this.env.QUARANTINE_KEY, value)),
+      acceptBatch(this.#sql, this.#audit, input, (value) => keyedHash(this.env.QUARANTINE_KEY, value)),
     );
+    // Early enough for the event as well: its lease is longer.
+    if (result.kind === "accepted") this.#alarm.ringBy(nowMs() + FLUSH_DELAY_MS);
     if (event) {
       this.#figures = null;
-      // Set in the same turn as the writes, so it is durable together with them.
-      this.#armAlarm(nowMs(), FIRST_LEASE_MS);
       this.ctx.waitUntil(this.#send([event]));
     }
     return result;
@@ -93,20 +109,28 @@ export class DistributorLedger extends DurableObject<Env> {
     };
   }
 
-  /** Sends again what is not known to be done. */
-  override async alarm(): Promise<void> {
-    const events = this.ctx.storage.transactionSync(() => claimDueEvents(this.#sql, nowMs()));
-    const next_ms = nextSendMs(this.#sql);
-    this.#alarm_ms = next_ms ?? 0;
-    if (next_ms !== null) void this.ctx.storage.setAlarm(next_ms);
-    if (events.length > 0) await this.#send(events);
+  /** How many rows of a retailer (all its ids) the ledger holds. */
+  holdings(retailer_ids: string[]): LedgerHoldings {
+    return readHoldings(this.#sql, retailer_ids);
   }
 
-  #armAlarm(now_ms: number, delay_ms: number): void {
-    const at_ms = now_ms + delay_ms;
-    if (this.#alarm_ms > now_ms && this.#alarm_ms <= at_ms) return;
-    this.#alarm_ms = at_ms;
-    void this.ctx.storage.setAlarm(at_ms);
+  /** The rows of the audit stream after row `after`, in order; at most 1,000. */
+  auditRows(after: number): Link[] {
+    return readRows(this.#audit, after, 1_000);
+  }
+
+  /** Sends again what is not known to be done, and copies new audit rows to D1. */
+  override async alarm(): Promise<void> {
+    this.#alarm.rang();
+    const events = this.ctx.storage.transactionSync(() => claimDueEvents(this.#sql, nowMs()));
+    const next_ms = nextSendMs(this.#sql);
+    if (next_ms !== null) this.#alarm.ringBy(next_ms);
+    await Promise.all([events.length > 0 ? this.#send(events) : null, this.#flush()]);
+  }
+
+  async #flush(): Promise<void> {
+    if (!hasUnflushed(this.#audit)) return;
+    if (!(await flushRows(this.env, this.#audit))) this.#alarm.ringBy(nowMs() + FLUSH_RETRY_MS);
   }
 
   /** Sends events; a failure is left to the alarm, which holds a lease on them. */
@@ -115,7 +139,7 @@ export class DistributorLedger extends DurableObject<Env> {
       await this.env.EVENTS.sendBatch(events.map((body) => ({ body })));
     } catch (cause) {
       console.error(
-        JSON.stringify({ object: "DistributorLedger", task: "send events", cause: String(cause) }),
+        JSON.stringify({ object: "DistributorLedger", task: "send events", cause: causeText(cause) }),
       );
     }
   }

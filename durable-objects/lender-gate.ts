@@ -1,17 +1,30 @@
 import { DurableObject } from "cloudflare:workers";
 import schema from "../migrations/lender-gate/0001.sql";
+import flushSchema from "../migrations/lender-gate/0002.sql";
+import liftSchema from "../migrations/lender-gate/0003.sql";
 import {
   type Admission,
   type AdmissionRequest,
   DEFAULT_LENDER_LIMITS,
+  type Denial,
   type LenderLimits,
   type RateState,
   REPLAY_MS,
 } from "../src/admission/types.ts";
-import { GENESIS_HASH, type Link, nextLink } from "../src/audit/chain.ts";
+import { EMPTY_HEAD, type Link, nextLink } from "../src/audit/chain.ts";
+import {
+  FLUSH_DELAY_MS,
+  FLUSH_RETRY_MS,
+  flushRows,
+  hasUnflushed,
+  type ObjectStream,
+  readRows,
+} from "../src/audit/object-stream.ts";
+import { accessStream } from "../src/audit/rows.ts";
 import type { Env } from "../src/env.ts";
 import { nowMs } from "../src/lib/seams.ts";
 import { SlidingWindow } from "../src/lib/sliding-window.ts";
+import { EarliestAlarm } from "./alarm.ts";
 import { migrate } from "./migrate.ts";
 
 const MINUTE_MS = 60_000;
@@ -30,15 +43,21 @@ export class LenderGate extends DurableObject<Env> {
   #lookup_minute = new SlidingWindow(MINUTE_MS);
   #lookup_day = new SlidingWindow(DAY_MS);
   #limits: LenderLimits = DEFAULT_LENDER_LIMITS;
-  #head = { seq: 0, row_hash: GENESIS_HASH };
+  readonly #rows: ObjectStream;
+  #head = EMPTY_HEAD;
   #last_ms = 0;
   /** End of the blocked period that the access log already tells of: a flood writes one row, not thousands. */
   #limited_logged_until_ms = 0;
+  readonly #alarm: EarliestAlarm;
+  /** When to forget what has run out; at the first alarm after a start. */
+  #sweep_ms = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
+    this.#rows = { sql: ctx.storage.sql, stream: accessStream(ctx.id.name ?? ""), table: "access_log" };
+    this.#alarm = new EarliestAlarm(ctx.storage);
     ctx.blockConcurrencyWhile(async () => {
-      migrate(ctx.storage, [schema]);
+      migrate(ctx.storage, [schema, flushSchema, liftSchema]);
       this.#load();
       if ((await ctx.storage.getAlarm()) === null) await ctx.storage.setAlarm(nowMs() + SWEEP_MS);
     });
@@ -80,7 +99,9 @@ export class LenderGate extends DurableObject<Env> {
     const now_ms = Math.max(nowMs(), this.#last_ms);
     this.#last_ms = now_ms;
     try {
-      return this.ctx.storage.transactionSync(() => this.#decide(request, now_ms));
+      const admission = this.ctx.storage.transactionSync(() => this.#decide(request, now_ms));
+      this.#alarm.ringBy(nowMs() + FLUSH_DELAY_MS);
+      return admission;
     } catch (cause) {
       // The transaction was rolled back: take the windows and the chain's head from what is stored.
       this.#load();
@@ -132,13 +153,21 @@ export class LenderGate extends DurableObject<Env> {
     return { kind: "admitted", denied, rate: this.#rate(now_ms) };
   }
 
-  /** Refuses every disclosure under these consents from now until their own expiry (spec/consent.md). */
-  deny(denials: { consent_id: string; until_ms: number }[]): void {
-    for (const { consent_id, until_ms } of denials) {
+  /**
+   * Refuses every disclosure under these consents from now until their own expiry, or lifts a pause (spec/consent.md).
+   * What is older by the number of its record than what the gate knows changes nothing, however late it comes.
+   */
+  deny(denials: Denial[]): void {
+    for (const { consent_id, until_ms, record_seq, lifted } of denials) {
       this.ctx.storage.sql.exec(
-        "INSERT INTO denials VALUES (?, ?) ON CONFLICT (consent_id) DO UPDATE SET until_ms = max(until_ms, excluded.until_ms)",
+        `INSERT INTO denials (consent_id, until_ms, record_seq, lifted) VALUES (?, ?, ?, ?)
+         ON CONFLICT (consent_id) DO UPDATE SET until_ms = max(until_ms, excluded.until_ms),
+           record_seq = excluded.record_seq, lifted = excluded.lifted
+         WHERE excluded.record_seq >= record_seq`,
         consent_id,
         until_ms,
+        record_seq,
+        lifted ? 1 : 0,
       );
     }
   }
@@ -170,21 +199,22 @@ export class LenderGate extends DurableObject<Env> {
 
   /** A page of the access log, oldest first, from row `from_seq` on; at most 1,000 rows. */
   accessLog(from_seq: number): Link[] {
-    return this.ctx.storage.sql
-      .exec<{ canonical: string; row_hash: string }>(
-        "SELECT canonical, row_hash FROM access_log WHERE seq >= ? ORDER BY seq LIMIT 1000",
-        from_seq,
-      )
-      .toArray();
+    return readRows(this.#rows, from_seq - 1, 1_000);
   }
 
-  /** Forgets what has run out; idempotent. */
+  /** Copies new rows to D1, and once an hour forgets what has run out; idempotent. */
   override async alarm(): Promise<void> {
     const now_ms = nowMs();
-    for (const table of ["denials", "revocations", "replies"]) {
-      this.ctx.storage.sql.exec(`DELETE FROM ${table} WHERE until_ms <= ?`, now_ms);
+    this.#alarm.rang();
+    if (this.#sweep_ms <= now_ms) {
+      this.#sweep_ms = now_ms + SWEEP_MS;
+      for (const table of ["denials", "revocations", "replies"]) {
+        this.ctx.storage.sql.exec(`DELETE FROM ${table} WHERE until_ms <= ?`, now_ms);
+      }
     }
-    await this.ctx.storage.setAlarm(now_ms + SWEEP_MS);
+    this.#alarm.ringBy(this.#sweep_ms);
+    if (hasUnflushed(this.#rows) && !(await flushRows(this.env, this.#rows)))
+      this.#alarm.ringBy(nowMs() + FLUSH_RETRY_MS);
   }
 
   #tokenRevoked(request: AdmissionRequest): boolean {
@@ -201,8 +231,9 @@ export class LenderGate extends DurableObject<Env> {
   #denied(consent: { consent_id: string; expires_ms: number }, now_ms: number): boolean {
     if (consent.expires_ms <= now_ms) return true;
     return (
-      this.ctx.storage.sql.exec("SELECT 1 FROM denials WHERE consent_id = ?", consent.consent_id).toArray()
-        .length > 0
+      this.ctx.storage.sql
+        .exec("SELECT 1 FROM denials WHERE consent_id = ? AND lifted = 0", consent.consent_id)
+        .toArray().length > 0
     );
   }
 
@@ -293,6 +324,7 @@ export class LenderGate extends DurableObject<Env> {
   ): void {
     const seq = this.#head.seq + 1;
     const link = nextLink(this.#head.row_hash, {
+      stream: this.#rows.stream,
       seq,
       at: new Date(now_ms).toISOString(),
       route: request.route,

@@ -47,6 +47,11 @@ export class RateLimiter extends DurableObject<Env> {
     };
   }
 
+  /** Takes one counted call back: what it was counted for did not come about. */
+  giveBack(): void {
+    this.#open().sql.exec("DELETE FROM hits WHERE rowid = (SELECT max(rowid) FROM hits)");
+  }
+
   /** Removes what has expired; the object's whole storage if nothing is left. Safe to run at any time. */
   override async alarm(): Promise<void> {
     const { sql } = this.#open();

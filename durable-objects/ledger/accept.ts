@@ -1,3 +1,5 @@
+import { appendRow, type ObjectStream } from "../../src/audit/object-stream.ts";
+import type { AuditEntry } from "../../src/audit/types.ts";
 import { newEvent } from "../../src/events/envelope.ts";
 import type { EventEnvelope } from "../../src/events/types.ts";
 import type {
@@ -37,10 +39,11 @@ export interface Acceptance {
 
 /**
  * Takes a batch, or tells why not. Must run inside one transaction: either everything of the batch is in the
- * ledger (rows, quarantine, answer, event), or nothing. `hashValue` is the keyed hash for quarantined values.
+ * ledger (rows, quarantine, answer, audit row, event), or nothing. `hashValue` is the keyed hash for quarantined values.
  */
 export function acceptBatch(
   sql: SqlStorage,
+  audit: ObjectStream,
   input: AcceptInput,
   hashValue: (value: string) => string,
 ): Acceptance {
@@ -92,6 +95,7 @@ export function acceptBatch(
     ? null
     : newEvent("ingestion.batch.complete", distributor_id, { distributor_id, batch_id: answer.batch_id });
   writeBatch(sql, input, { batch_no, now_ms, answer, completeness, event });
+  appendRow(audit, auditEntry(input, answer));
   if (quarantined > 0) {
     sql.exec(
       "INSERT INTO quarantine SELECT ?, value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?)",
@@ -169,6 +173,19 @@ function namedInvoices(
   const named = storedInvoices(sql, [...elsewhere]);
   for (const [invoice_id, version] of in_batch) named.set(invoice_id, version);
   return named;
+}
+
+/** What the audit log says of a batch. Repeats and refusals are not in it: they leave the ledger as it was. */
+function auditEntry(input: AcceptInput, answer: BatchAnswer): AuditEntry {
+  const { batch_id, status, accepted, quarantined, duplicates } = answer;
+  const { external_batch_id, payload_sha256, records_sent } = input;
+  return {
+    type: status === "held" ? "ingestion.held" : "ingestion.accepted",
+    actor: { kind: "distributor", id: input.distributor_id },
+    subject: batch_id,
+    outcome: status,
+    details: { external_batch_id, payload_sha256, records_sent, accepted, quarantined, duplicates },
+  };
 }
 
 function writeBatch(

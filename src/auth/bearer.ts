@@ -70,11 +70,32 @@ export function checkHeaders(c: AppContext): void {
  * The calling service, authorised for `scope`: token, then revocation (TOKEN_REVOKED; SERVICE_UNAVAILABLE if it cannot
  * be told), then kind and scope (SCOPE_INSUFFICIENT, for every lender too), then the headers.
  */
-export async function requireService(c: AppContext, scope: string): Promise<Principal> {
+export function requireService(c: AppContext, scope: string): Promise<Principal> {
+  return requireKind(c, "service", scope);
+}
+
+/** The same for a lender, on the routes that do not pass its gate: revocation is asked of D1 here as well. */
+export function requireLender(c: AppContext, scope: string): Promise<Principal> {
+  return requireKind(c, "lender", scope);
+}
+
+/** The same for a client of either kind that holds at least one of these scopes. */
+export function requireClient(c: AppContext, ...scopes: string[]): Promise<Principal> {
+  return requireCaller(c, (caller) => scopes.some((scope) => caller.scopes.has(scope)), scopes.join(" "));
+}
+
+function requireKind(c: AppContext, kind: Principal["kind"], scope: string): Promise<Principal> {
+  return requireCaller(c, (caller) => caller.kind === kind && caller.scopes.has(scope), scope);
+}
+
+async function requireCaller(
+  c: AppContext,
+  isAllowed: (caller: Principal) => boolean,
+  scope: string,
+): Promise<Principal> {
   const principal = await authenticate(c);
   if (await isRevoked(c.env, principal)) throw bearerError("TOKEN_REVOKED");
-  if (principal.kind !== "service" || !principal.scopes.has(scope))
-    throw bearerError("SCOPE_INSUFFICIENT", scope);
+  if (!isAllowed(principal)) throw bearerError("SCOPE_INSUFFICIENT", scope);
   checkHeaders(c);
   return principal;
 }

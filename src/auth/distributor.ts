@@ -78,6 +78,7 @@ async function lookUp(c: AppContext, fingerprint: string): Promise<CachedDistrib
     throw unavailable(cause);
   }
   if (!found) throw refused(c, "CERTIFICATE_INVALID", "fingerprint_not_active");
+  c.get("log").distributor_id = found.distributor_id;
   if (!found.key_matches)
     throw refused(c, "API_KEY_INVALID", api_key === "" ? "key_missing" : "key_not_active");
   const { distributor_id, erp_type, batches_per_hour, max_amount_inr } = found;

@@ -101,6 +101,7 @@ async function authenticateClient(c: AppContext, client_id: string, client_secre
   const client = await findClient(c.env, client_id).catch((cause: unknown) => {
     throw unavailable(cause);
   });
+  if (client) c.get("log").subject = client.subject;
   const matches = constantTimeEqual(sha256Hex(client_secret), client?.secret_sha256 ?? NO_SECRET);
   if (!client || !matches || client.revoked) {
     c.get("log").auth_failure = !client ? "client_unknown" : matches ? "client_revoked" : "secret_wrong";
@@ -109,7 +110,6 @@ async function authenticateClient(c: AppContext, client_id: string, client_secre
       headers: { "WWW-Authenticate": 'Basic realm="altscore", charset="UTF-8"' },
     });
   }
-  c.get("log").subject = client.subject;
   return client;
 }
 
@@ -168,7 +168,14 @@ const METADATA = {
   grant_types_supported: ["client_credentials"],
   response_types_supported: [],
   token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
-  scopes_supported: ["score:read", "grievance:write", "consent:read", "consent:write"],
+  scopes_supported: [
+    "score:read",
+    "grievance:write",
+    "notification:read",
+    "webhook:write",
+    "consent:read",
+    "consent:write",
+  ],
 };
 
 mount(

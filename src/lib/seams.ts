@@ -19,8 +19,22 @@ export function randomHex(bytes: number): string {
   return Array.from(buffer, (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
-/** Prefixes of the ids that api.md §1 defines; each is followed by 16 random hex digits. */
-export type IdPrefix = "ret" | "dist" | "cns" | "bat" | "scr" | "grv" | "mdl" | "evt" | "grp";
+/** Prefixes of the ids (api.md §1; `ntc` a lender notice, `whk` a webhook); each is followed by 16 random hex digits. */
+export type IdPrefix =
+  | "ret"
+  | "dist"
+  | "cns"
+  | "bat"
+  | "scr"
+  | "grv"
+  | "mdl"
+  | "evt"
+  | "grp"
+  | "ntc"
+  | "whk"
+  | "inv"
+  | "req"
+  | "cor";
 
 /** A new random id such as `ret_0123456789abcdef`; never derived from anything. */
 export function newId(prefix: IdPrefix): string {

@@ -5,6 +5,7 @@ import { issueToken } from "../../src/auth/tokens.ts";
 import type { Env } from "../../src/env.ts";
 import { newRouter } from "../../src/http/routing.ts";
 import { revokeClient, revokeToken } from "../../src/parties/provisioning.ts";
+import { LENDER_SCOPE } from "../../src/parties/schemas.ts";
 import { appWith, callApp } from "../support/app.ts";
 import {
   bearerHeaders,
@@ -56,7 +57,7 @@ describe("the bearer check, happy", () => {
       kind: "lender",
       subject: lender.lender_id,
       client_id: lender.client_id,
-      scopes: ["score:read", "grievance:write"],
+      scopes: LENDER_SCOPE.split(" "),
     });
   });
 

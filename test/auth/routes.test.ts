@@ -6,6 +6,7 @@ import { createRemoteJWKSet, customFetch, decodeJwt, jwtVerify } from "jose";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { sha256Hex } from "../../src/lib/bytes.ts";
 import { revokeClient } from "../../src/parties/provisioning.ts";
+import { LENDER_SCOPE } from "../../src/parties/schemas.ts";
 import { clients } from "../../src/parties/tables.ts";
 import { seedLender, seedService, type TestLender } from "../support/auth.ts";
 
@@ -69,7 +70,7 @@ describe("POST /v1/auth/token, happy", () => {
       access_token: expect.any(String),
       token_type: "Bearer",
       expires_in: 3600,
-      scope: "score:read grievance:write",
+      scope: LENDER_SCOPE,
     });
   });
 

@@ -134,7 +134,9 @@ describe("the lender gate refuses", () => {
   it("every call under a denied consent, also after an eviction", async () => {
     const consent = { consent_id: newId("cns"), expires_ms: IN_A_YEAR_MS };
     expect(await gate.admit(call({ consent }))).toMatchObject({ kind: "admitted", denied: false });
-    await gate.deny([{ consent_id: consent.consent_id, until_ms: consent.expires_ms }]);
+    await gate.deny([
+      { consent_id: consent.consent_id, until_ms: consent.expires_ms, record_seq: 2, lifted: false },
+    ]);
     expect(await gate.admit(call({ consent }))).toMatchObject({ kind: "admitted", denied: true });
     await evictDurableObject(gate);
     expect(await gate.admit(call({ consent }))).toMatchObject({ denied: true });
@@ -259,8 +261,8 @@ describe("the lender gate records", () => {
 describe("the gate's alarm", () => {
   it("forgets denials that have run out, keeps the others, and may run twice", async () => {
     await gate.deny([
-      { consent_id: "cns_over", until_ms: NOON_MS - 1 },
-      { consent_id: "cns_open", until_ms: NOON_MS + 1 },
+      { consent_id: "cns_over", until_ms: NOON_MS - 1, record_seq: 2, lifted: false },
+      { consent_id: "cns_open", until_ms: NOON_MS + 1, record_seq: 2, lifted: false },
     ]);
     await runDurableObjectAlarm(gate);
     await runDurableObjectAlarm(gate);

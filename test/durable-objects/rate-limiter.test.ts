@@ -41,6 +41,16 @@ describe("RateLimiter", () => {
     });
   });
 
+  it("frees the place of a call that is given back, and no more than there are", async () => {
+    const stub = limiter();
+    const one = { limit: 1, window_ms: 1_000 };
+    await stub.giveBack();
+    expect((await stub.take(one)).allowed).toBe(true);
+    await stub.giveBack();
+    expect((await stub.take(one)).allowed).toBe(true);
+    expect((await stub.take(one)).allowed).toBe(false);
+  });
+
   it("frees one place for each call that leaves the window, to the millisecond", async () => {
     const stub = limiter();
     await stub.take({ limit: 2, window_ms: 1_000 });
