@@ -6,6 +6,7 @@ import { startBareInsert } from "./bench/bare-insert.ts";
 import { type BatchRound, benchBatch } from "./bench/batch-post.ts";
 import { median } from "./bench/load.ts";
 import { benchPipeline, pipelineTable } from "./bench/pipeline.ts";
+import { benchRevocation, REVOCATIONS, revocationTable } from "./bench/revocation.ts";
 import { benchScore, type Round } from "./bench/score-call.ts";
 import { DEMO_BOOK } from "./demo/demo.ts";
 import { demoLedger, recordsOf } from "./demo/ledger.ts";
@@ -16,23 +17,25 @@ import { startProgress } from "./lib/progress.ts";
 import { startRuntime } from "./runtime/runtime.ts";
 import { watchChildren } from "./runtime/watchdog.ts";
 
-const HELP = `Measures the two hot paths on workerd, without TLS front and dev proxy, beside a yardstick in the same run.
+const HELP = `Measures the hot paths on workerd, without TLS front and dev proxy, beside a yardstick in the same run.
 
-Usage: npm run bench [-- --score | --batch | --pipeline]
+Usage: npm run bench [-- --score | --batch | --revoke | --pipeline]
 
-  --score   POST /v1/score on hot retailers, beside a bare c.json() route of the same server
-  --batch   1,000-record batches, beside a bare json_each insert of the same rows
+  --score     POST /v1/score on hot retailers, beside a bare c.json() route of the same server
+  --batch     1,000-record batches, beside a bare json_each insert of the same rows
+  --revoke    how long a revocation takes to take effect, while the lender asks for the score all the time
   --pipeline  from statements to stored score rows: 1,000 and 10,000 retailers of 300 invoices each, with and
-            without reading them from their ledgers; --retailers N adds a size (100,000 takes some minutes)
-  --help    this text
+              without reading them from their ledgers; --retailers N adds a size (100,000 takes some minutes)
+  --help      this text
 
-Takes about four minutes. CPU is that of the whole workerd process (Linux only).
+Takes about five minutes. CPU is that of the whole workerd process (Linux only).
 `;
 
 const { values } = parseArgs({
   options: {
     score: { type: "boolean" },
     batch: { type: "boolean" },
+    revoke: { type: "boolean" },
     pipeline: { type: "boolean" },
     retailers: { type: "string" },
     help: { type: "boolean" },
@@ -42,11 +45,11 @@ if (values.help) {
   process.stdout.write(HELP);
   process.exit(0);
 }
-const all = !values.score && !values.batch && !values.pipeline;
+const all = !values.score && !values.batch && !values.revoke && !values.pipeline;
 
 process.stdout.write(`${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores\n`);
 if (all || values.pipeline) await measurePipeline();
-if (!all && !values.score && !values.batch) process.exit(0);
+if (!all && !values.score && !values.batch && !values.revoke) process.exit(0);
 
 const state_dir = mkdtempSync(join(tmpdir(), "altscore-bench-"));
 const bare_dir = mkdtempSync(join(tmpdir(), "altscore-bench-bare-"));
@@ -59,10 +62,13 @@ try {
   const { parties } = await ensureParties(runtime);
   const desk = parties.desk as Desk;
   const distributors = Object.values(parties.distributors);
-  if (all || values.score) await measureScore(desk);
+  const retailer_ids = all || values.score || values.revoke ? await hotRetailers(desk) : [];
+  if (all || values.score) await measureScore(desk, retailer_ids);
   if (all || values.batch) await measureBatch();
+  if (all || values.revoke) await measureRevocation(desk, retailer_ids);
 
-  async function measureScore({ lender, service }: Desk): Promise<void> {
+  /** Scored retailers of the demo book, and a lender that may ask as often as it likes. */
+  async function hotRetailers({ lender, service }: Desk): Promise<string[]> {
     const { consents, scores } = await loadBook(
       runtime,
       {
@@ -83,10 +89,13 @@ try {
     );
     const limits = { score_per_minute: 10_000_000, score_per_day: 100_000_000 };
     await runtime.provisioning("setLenderLimits", { lender_id: lender.lender_id, ...limits });
-    const retailer_ids = consents
+    return consents
       .map((consent) => consent.retailer_id)
       .filter((id) => "score" in (scores.get(id) ?? {}))
       .slice(0, 20);
+  }
+
+  async function measureScore({ lender }: Desk, retailer_ids: string[]): Promise<void> {
     const bar = startProgress("Rounds of score calls", 7);
     const rounds = await benchScore(
       {
@@ -100,6 +109,24 @@ try {
     );
     bar.finish();
     printScore(rounds);
+  }
+
+  async function measureRevocation({ lender, service }: Desk, retailer_ids: string[]): Promise<void> {
+    const bar = startProgress("Revocations", REVOCATIONS);
+    const times = await benchRevocation(
+      {
+        port: runtime.workerd_port,
+        lender_id: lender.lender_id,
+        lender_token: await accessToken(lender.client_id, lender.client_secret),
+        service_id: service.client_id,
+        service_token: await accessToken(service.client_id, service.client_secret),
+        distributor_id: distributors[0]!.distributor_id,
+        retailer_ids,
+      },
+      (done) => bar.update(done),
+    );
+    bar.finish();
+    console.log(`\n${revocationTable(times)}`);
   }
 
   async function measureBatch(): Promise<void> {

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { Env } from "../env.ts";
 import { type Purpose, purpose } from "../http/schemas.ts";
+import { causeText } from "../lib/cause.ts";
 import { nowMs } from "../lib/seams.ts";
 
 /** A consent that was active when it was read; `expires_at` has to be checked again on every use. */
@@ -105,6 +106,5 @@ export async function forget(env: Env, lender_id: string, retailer_id: string): 
 }
 
 function logCacheFailure(operation: string, cause: unknown): void {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  console.error(JSON.stringify({ consent_cache: operation, cause: message }));
+  console.error(JSON.stringify({ consent_cache: operation, cause: causeText(cause) }));
 }

@@ -1,5 +1,7 @@
-import { drizzle } from "drizzle-orm/d1";
+import type { BatchItem } from "drizzle-orm/batch";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { signingKey } from "../auth/keys.ts";
+import { parseEnv } from "../config.ts";
 import type { Env } from "../env.ts";
 import { newEvent } from "../events/envelope.ts";
 import { outboxInsert } from "../events/outbox.ts";
@@ -18,7 +20,7 @@ import {
 } from "../retailers/store.ts";
 import { retryWhileContended } from "./fail-safe.ts";
 import { forgetConsent, moveConsentsStatements } from "./lookup.ts";
-import { type GrantAct, grantContent, sealRecords } from "./record.ts";
+import { dataFiduciary, fullEvidence, type GrantAct, grantContent, sealRecords } from "./record.ts";
 import type { GrantAnswer, GrantRequest } from "./schemas.ts";
 import {
   chainHead,
@@ -37,13 +39,21 @@ export interface Granted {
   answer: GrantAnswer;
 }
 
+/** Statements of the caller's own for the grant's transaction; one that fails takes the whole grant with it. */
+export type Together = (db: DrizzleD1Database, answer: GrantAnswer) => BatchItem<"sqlite">[];
+
 /**
  * Records a consent: one signed record per lender, the projection, the evidence and the event `consent.granted`, all
  * or nothing. The same message with the same content gives the first answer again. Throws INVALID_REQUEST (end
  * in the past or too late), ADULT_REQUIRED, NOTICE_UNKNOWN, UNKNOWN_PARTY, RETAILER_NOT_FOUND,
  * AMBIGUOUS_RETAILER, EVIDENCE_REUSED (api.md §4, §10).
  */
-export async function recordGrant(env: Env, request: GrantRequest, recorded_by: string): Promise<Granted> {
+export async function recordGrant(
+  env: Env,
+  request: GrantRequest,
+  recorded_by: string,
+  together: Together = () => [],
+): Promise<Granted> {
   const { wa_message_id } = request;
   const content_sha256 = contentHash(request);
   let notice: Notice | undefined;
@@ -56,15 +66,25 @@ export async function recordGrant(env: Env, request: GrantRequest, recorded_by: 
     }
     notice ??= await checkedNotice(env, request);
     const retailer_id = await nameRetailer(env, request, earlier);
-    const answer = await append(env, { request, content_sha256, recorded_by, notice, retailer_id });
+    const answer = await append(env, {
+      request,
+      content_sha256,
+      recorded_by,
+      notice,
+      retailer_id,
+      together,
+    });
     const settled_id = await settle(env, request, retailer_id);
     await Promise.all(request.lender_ids.map((lender_id) => forgetConsent(env, lender_id, settled_id)));
     return { repeated: false, answer };
   });
 }
 
-/** What makes two grants the same act: all that was said, in one spelling, whatever the order of its lists. */
-function contentHash(request: GrantRequest): string {
+/**
+ * What makes two grants the same act: all that was said, in one spelling, whatever the order of its lists; not the
+ * evidence, which names another time of receipt when a message is delivered again.
+ */
+function contentHash({ evidence: _, ...request }: GrantRequest): string {
   return sha256Hex(
     canonicalJson({
       ...request,
@@ -77,13 +97,7 @@ function contentHash(request: GrantRequest): string {
 
 /** The notice that was given, once everything that the request can be wrong in has been found right. */
 async function checkedNotice(env: Env, request: GrantRequest): Promise<Notice> {
-  const now_ms = nowMs();
-  if (request.expires_ms !== null) {
-    if (request.expires_ms <= now_ms) throw invalid("expires_at", "must be in the future");
-    if (request.expires_ms > latestExpiryMs(now_ms)) {
-      throw invalid("expires_at", "must be at most 12 months from now");
-    }
-  }
+  checkExpiry(request, nowMs());
   if (!request.adult_declared) throw new AppError("ADULT_REQUIRED");
   const [notice, unknown_lenders, distributor_known] = await Promise.all([
     noticeGiven(env, request),
@@ -93,6 +107,12 @@ async function checkedNotice(env: Env, request: GrantRequest): Promise<Notice> {
   if (!notice) throw new AppError("NOTICE_UNKNOWN");
   if (unknown_lenders.length > 0 || !distributor_known) throw new AppError("UNKNOWN_PARTY");
   return notice;
+}
+
+function checkExpiry({ expires_ms }: GrantRequest, now_ms: number): void {
+  if (expires_ms === null) return;
+  if (expires_ms <= now_ms) throw invalid("expires_at", "must be in the future");
+  if (expires_ms > latestExpiryMs(now_ms)) throw invalid("expires_at", "must be at most 12 months from now");
 }
 
 /** The notice in the language of the consent: `hi-IN` is served by a notice in `hi`. */
@@ -134,16 +154,20 @@ interface Append {
   content_sha256: string;
   recorded_by: string;
   retailer_id: string;
+  together: Together;
 }
 
 /** Signs and writes the act in one transaction; fails with a unique violation if another writer was first. */
 async function append(env: Env, input: Append): Promise<GrantAnswer> {
   const { request, retailer_id, notice } = input;
   const granted_ms = nowMs();
+  // Once more: others' turns in the chain may have taken longer than the consent was to last.
+  checkExpiry(request, granted_ms);
   const signed_at = new Date(granted_ms).toISOString();
   const expires_at = new Date(request.expires_ms ?? latestExpiryMs(granted_ms)).toISOString();
   const act: GrantAct = {
     retailer_id,
+    fiduciary: dataFiduciary(parseEnv(env)),
     identifier:
       request.retailer_phone_hash === null
         ? null
@@ -154,7 +178,7 @@ async function append(env: Env, input: Append): Promise<GrantAnswer> {
     channel: request.channel,
     language: request.language,
     notice: { id: notice.notice_id, version: notice.notice_version, sha256: notice.sha256 },
-    wa_message_id: request.wa_message_id,
+    evidence: fullEvidence(request.wa_message_id, signed_at, request.evidence),
     recorded_by: input.recorded_by,
     granted_at: signed_at,
     expires_at,
@@ -215,6 +239,7 @@ async function append(env: Env, input: Append): Promise<GrantAnswer> {
     ),
     ...(request.retailer_phone_hash === null ? [] : [markPhoneVerified(db, retailer_id)]),
     outboxInsert(db, event),
+    ...input.together(db, answer),
   ]);
   return answer;
 }

@@ -1,4 +1,5 @@
-import type { DrizzleD1Database } from "drizzle-orm/d1";
+import { inArray, type SQL } from "drizzle-orm";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
 import type { Purpose } from "../http/schemas.ts";
 import { nowMs } from "../lib/seams.ts";
@@ -8,9 +9,12 @@ import { orUnavailable } from "./fail-safe.ts";
 import {
   activeConsents,
   activeConsentsOfGstin,
+  activeLendersSelect,
   type ConsentRow,
   consentedAfter,
   consentedAmong,
+  consentsWithHeads,
+  lendersById,
   moveUpdate,
 } from "./store.ts";
 
@@ -101,6 +105,55 @@ export async function retailersWithConsent(env: Env, retailer_ids: string[]): Pr
  */
 export function consentedRetailers(env: Env, after: string, limit: number): Promise<string[]> {
   return orUnavailable(() => consentedAfter(env, after, limit));
+}
+
+/** Who may be told of a retailer: the lenders, and the SQL that is true of them still when it runs. */
+export interface Consented {
+  lender_ids: string[];
+  isConsented: (lender_id: SQL) => SQL;
+}
+
+/** The lenders with an active, unexpired consent of a retailer (canonical id), by D1. Throws SERVICE_UNAVAILABLE if it fails. */
+export function lendersWithConsent(env: Env, retailer_id: string): Promise<Consented> {
+  return orUnavailable(async () => {
+    const active = activeLendersSelect(drizzle(env.DB), retailer_id);
+    return {
+      lender_ids: (await active).map((row) => row.lender_id),
+      isConsented: (lender_id) => inArray(lender_id, active),
+    };
+  });
+}
+
+/** The lender of each of these consents, whatever their state. Throws SERVICE_UNAVAILABLE if D1 fails. */
+export async function lendersOfConsents(
+  env: Env,
+  consent_ids: readonly string[],
+): Promise<{ consent_id: string; lender_id: string }[]> {
+  return orUnavailable(() => lendersById(env, consent_ids));
+}
+
+/**
+ * Every consent of a retailer (canonical id) with the time of its grant, ended ones too, by D1. Throws
+ * SERVICE_UNAVAILABLE if it fails.
+ */
+export function consentsOfRetailer(
+  env: Env,
+  retailer_id: string,
+): Promise<{ consent_id: string; granted_at: string }[]> {
+  return orUnavailable(async () => (await consentsWithHeads(env, { retailer_id })).rows);
+}
+
+/** The active, unexpired consents of a retailer (canonical id), oldest first, by D1. Throws SERVICE_UNAVAILABLE if it fails. */
+export function activeConsentsOfRetailer(
+  env: Env,
+  retailer_id: string,
+): Promise<(ActiveConsent & { lender_id: string })[]> {
+  return orUnavailable(async () => {
+    const { rows } = await consentsWithHeads(env, { retailer_id });
+    return rows
+      .filter(({ status, expires_at }) => status === "ACTIVE" && nowMs() < Date.parse(expires_at))
+      .map((row) => ({ ...toActive(row), lender_id: row.lender_id }));
+  });
 }
 
 /** Statements for the batch that merges one retailer into another: its consents follow, its records stay in their chain. */

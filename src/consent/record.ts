@@ -1,28 +1,60 @@
-import { importJWK, type JWK } from "jose";
 import { GENESIS_HASH, nextLink } from "../audit/chain.ts";
+import type { Config } from "../config.ts";
 import type { Purpose } from "../http/schemas.ts";
-import { fromHex, sha256Hex, toHex, utf8 } from "../lib/bytes.ts";
+import { signEs256 } from "../lib/es256.ts";
 import { canonicalJson } from "../lib/jcs.ts";
 import type { Channel } from "./schemas.ts";
-import { DATA_CATEGORIES, DATA_FIDUCIARY, OPERATIONS, PURPOSE_TEXTS } from "./terms.ts";
-
-const ECDSA = { name: "ECDSA", hash: "SHA-256" } as const;
+import { DATA_CATEGORIES, DATA_LIFE, FREQUENCY, OPERATIONS, PURPOSE_TEXTS } from "./terms.ts";
 
 /** What shows that the retailer acted (regulation.md 1.3); null where the channel gives no such thing. */
 export interface Evidence {
+  /** The message that showed the notice, and the one that answered it. */
   notice_wamid: string | null;
   answer_wamid: string | null;
   answer_type: "button" | "text" | null;
   answer_payload: string | null;
+  /** SHA-256 of the answer's text in UTF-8, as it was sent. */
   answer_text_sha256: string | null;
+  /** When the answer was sent, by its sender's clock, and when it reached us. */
   wa_timestamp: string | null;
   received_at: string;
 }
 
+/** The evidence that the channel hands over with an act; the answer's id is the act's `wa_message_id`. */
+export type GivenEvidence = { [K in keyof Omit<Evidence, "answer_wamid">]?: Evidence[K] | undefined };
+
+/** `EXPIRED` is as final as `REVOKED`: nothing follows either. */
+export type ConsentStatus = "ACTIVE" | "PAUSED" | "REVOKED" | "EXPIRED";
+
+/** What paused, resumed or expired a consent, when, by whom and what shows it. */
+export interface StatusChange {
+  at: string;
+  by: string;
+  channel: "whatsapp" | "api" | "schedule";
+  reason: string | null;
+  evidence: Evidence | null;
+}
+
+/** Who answers for the data, with the contacts that the law wants named. */
+export interface DataFiduciary {
+  name: string;
+  contact: string;
+  dpo_contact: string;
+}
+
+/** The data fiduciary as it is configured. */
+export function dataFiduciary(config: Config): DataFiduciary {
+  return {
+    name: config.DATA_FIDUCIARY_NAME,
+    contact: config.DATA_FIDUCIARY_CONTACT,
+    dpo_contact: config.DPO_CONTACT,
+  };
+}
+
 /** Content of a record before it has its place in a chain (spec/consent.md "Record"). Instants ISO 8601 UTC. */
 export interface RecordContent {
-  /** Version of this form. */
-  version: 1;
+  /** Version of this form: 1 had no frequency, data_life and change. */
+  version: 2;
   consent_id: string;
   /** The retailer whose chain the record stands in; stays when the retailer is absorbed by another. */
   retailer_id: string;
@@ -30,7 +62,7 @@ export interface RecordContent {
   retailer_identifier_hmac: string | null;
   retailer_identifier_key_id: string | null;
   adult_declared: boolean;
-  data_fiduciary: { name: string; contact: string; dpo_contact: string };
+  data_fiduciary: DataFiduciary;
   lender_id: string;
   /** Ties the records of one act; one record per lender. */
   grant_group: string;
@@ -38,6 +70,8 @@ export interface RecordContent {
   purpose_texts: string[];
   data_categories: string[];
   operations: string[];
+  frequency: string;
+  data_life: string;
   source_distributor_ids: string[];
   channel: Channel;
   language: string;
@@ -48,12 +82,14 @@ export interface RecordContent {
   granted_at: string;
   starts_at: string;
   expires_at: string;
-  status: "ACTIVE" | "PAUSED" | "REVOKED" | "EXPIRED";
-  /** The record of the grant that this record ends; null on a grant. */
+  status: ConsentStatus;
+  /** The record of the grant that this record changes; null on a grant. */
   grant_record: { seq: number; record_hash: string } | null;
+  /** On a pause, resume or expiry; a revocation has the members below. */
+  change: StatusChange | null;
   revoked_at: string | null;
   revoked_by: string | null;
-  revoke_channel: "whatsapp" | "api" | null;
+  revoke_channel: StatusChange["channel"] | null;
   revoke_reason: string | null;
   revoke_evidence: Evidence | null;
   signed_at: string;
@@ -91,6 +127,7 @@ export const EMPTY_CHAIN: ChainHead = { seq: 0, record_hash: GENESIS_HASH };
 /** What one act of consent says, before it is split into one record per lender. */
 export interface GrantAct {
   retailer_id: string;
+  fiduciary: DataFiduciary;
   identifier: { hmac: string; key_id: string } | null;
   grant_group: string;
   purposes: Purpose[];
@@ -98,51 +135,59 @@ export interface GrantAct {
   channel: Channel;
   language: string;
   notice: { id: string; version: string; sha256: string };
-  wa_message_id: string | null;
+  evidence: Evidence;
   recorded_by: string;
   granted_at: string;
   expires_at: string;
 }
 
-function messageEvidence(answer_wamid: string | null, received_at: string): Evidence {
+/** The evidence of an act in its full form; what the channel did not hand over is null. */
+export function fullEvidence(
+  answer_wamid: string | null,
+  recorded_at: string,
+  given: GivenEvidence = {},
+): Evidence {
   return {
-    notice_wamid: null,
+    notice_wamid: given.notice_wamid ?? null,
     answer_wamid,
-    answer_type: null,
-    answer_payload: null,
-    answer_text_sha256: null,
-    wa_timestamp: null,
-    received_at,
+    answer_type: given.answer_type ?? null,
+    answer_payload: given.answer_payload ?? null,
+    answer_text_sha256: given.answer_text_sha256 ?? null,
+    wa_timestamp: given.wa_timestamp ?? null,
+    received_at: given.received_at ?? recorded_at,
   };
 }
 
 /** The record content of a grant to one lender. The caller has made sure that the retailer is a declared adult. */
 export function grantContent(act: GrantAct, consent_id: string, lender_id: string): RecordContent {
   return {
-    version: 1,
+    version: 2,
     consent_id,
     retailer_id: act.retailer_id,
     retailer_identifier_hmac: act.identifier?.hmac ?? null,
     retailer_identifier_key_id: act.identifier?.key_id ?? null,
     adult_declared: true,
-    data_fiduciary: { ...DATA_FIDUCIARY },
+    data_fiduciary: act.fiduciary,
     lender_id,
     grant_group: act.grant_group,
     purposes: act.purposes,
     purpose_texts: act.purposes.map((code) => PURPOSE_TEXTS[code]),
     data_categories: [...DATA_CATEGORIES],
     operations: [...OPERATIONS],
+    frequency: FREQUENCY,
+    data_life: DATA_LIFE,
     source_distributor_ids: [act.distributor_id],
     channel: act.channel,
     language: act.language,
     notice: act.notice,
-    evidence: messageEvidence(act.wa_message_id, act.granted_at),
+    evidence: act.evidence,
     recorded_by: act.recorded_by,
     granted_at: act.granted_at,
     starts_at: act.granted_at,
     expires_at: act.expires_at,
     status: "ACTIVE",
     grant_record: null,
+    change: null,
     revoked_at: null,
     revoked_by: null,
     revoke_channel: null,
@@ -152,24 +197,36 @@ export function grantContent(act: GrantAct, consent_id: string, lender_id: strin
   };
 }
 
-/** The record content that ends a grant: its terms once more, with the end and what shows it. */
-export function revocationContent(
-  grant: ConsentRecord,
-  act: { revoked_at: string; revoked_by: string; reason: string | null; wa_message_id: string | null },
-): RecordContent {
+/** What changes a consent after its grant, and the status it has from then on. */
+export interface ChangeAct extends StatusChange {
+  status: ConsentStatus;
+  signed_at: string;
+}
+
+/** The record content of a change: the grant's terms once more, with what changed and what shows it. */
+export function changeContent(grant: ConsentRecord, act: ChangeAct): RecordContent {
   const { seq, prev_hash: _prev, record_hash, signature: _signature, key_id: _key, ...terms } = grant;
+  const { status, signed_at, ...change } = act;
+  const revoked = status === "REVOKED";
   return {
     ...terms,
-    status: "REVOKED",
-    recorded_by: act.revoked_by,
+    version: 2,
+    status,
+    recorded_by: act.by,
     grant_record: { seq, record_hash },
-    revoked_at: act.revoked_at,
-    revoked_by: act.revoked_by,
-    revoke_channel: act.wa_message_id === null ? "api" : "whatsapp",
-    revoke_reason: act.reason,
-    revoke_evidence: messageEvidence(act.wa_message_id, act.revoked_at),
-    signed_at: act.revoked_at,
+    change: revoked ? null : change,
+    revoked_at: revoked ? act.at : null,
+    revoked_by: revoked ? act.by : null,
+    revoke_channel: revoked ? act.channel : null,
+    revoke_reason: revoked ? act.reason : null,
+    revoke_evidence: revoked ? act.evidence : null,
+    signed_at,
   };
+}
+
+/** When a record's act took effect: of the grant itself, when it was granted. */
+export function changedAt(record: RecordContent): string {
+  return record.revoked_at ?? record.change?.at ?? record.granted_at;
 }
 
 /**
@@ -187,7 +244,7 @@ export async function sealRecords(
     seq += 1;
     const { canonical, row_hash } = nextLink(record_hash, { ...content, seq });
     record_hash = row_hash;
-    const signature = toHex(await crypto.subtle.sign(ECDSA, signer.key, utf8(canonical)));
+    const signature = await signEs256(signer.key, canonical);
     const { retailer_id, consent_id } = content;
     sealed.push({ retailer_id, seq, consent_id, canonical, record_hash, signature, key_id: signer.kid });
   }
@@ -201,63 +258,10 @@ export function openRecord(sealed: Omit<SealedRecord, "retailer_id" | "seq" | "c
   return { ...(JSON.parse(canonical) as ConsentRecord), record_hash, signature, key_id };
 }
 
-/** What `verifyChains` found. */
-export interface Verification {
-  valid: boolean;
-  problems: string[];
-}
-
-/**
- * Checks exported records with nothing but the public keys: each chain (one per retailer_id) is whole from seq 1,
- * every hash and signature is right. Takes the records in any order and of any shape. A cut-off end cannot be
- * seen from the records alone.
- */
-export async function verifyChains(records: readonly object[], jwks: { keys: JWK[] }): Promise<Verification> {
-  const chains = new Map<string, Record<string, unknown>[]>();
-  for (const record of records as readonly Record<string, unknown>[]) {
-    const chain_id = String(record.retailer_id);
-    const chain = chains.get(chain_id);
-    if (chain) chain.push(record);
-    else chains.set(chain_id, [record]);
-  }
-  const keys = new Map(jwks.keys.map((jwk) => [jwk.kid, jwk]));
-  const problems: string[] = [];
-  for (const [chain_id, chain] of chains) {
-    chain.sort((a, b) => Number(a.seq) - Number(b.seq));
-    let prev_hash = GENESIS_HASH;
-    for (const [index, record] of chain.entries()) {
-      const report = (problem: string) => problems.push(`${chain_id} record ${index + 1}: ${problem}`);
-      if (record.seq !== index + 1) report(`carries number ${String(record.seq)}`);
-      if (record.prev_hash !== prev_hash) report("does not follow the record before it");
-      const { record_hash, signature, key_id, ...content } = record;
-      const canonical = canonicalOrEmpty(content);
-      if (sha256Hex(canonical) !== record_hash) report("its hash does not match its content");
-      const jwk = typeof key_id === "string" ? keys.get(key_id) : undefined;
-      if (!jwk) report("its key is not among the given ones");
-      else if (!(await signedBy(jwk, String(signature), canonical))) report("its signature does not match");
-      prev_hash = String(record_hash);
-    }
-  }
-  return { valid: problems.length === 0, problems };
-}
-
-/** The canonical form; for content that JSON cannot hold the empty text, which no record has. */
-function canonicalOrEmpty(content: Record<string, unknown>): string {
-  try {
-    return canonicalJson(content);
-  } catch {
-    return "";
-  }
-}
-
-async function signedBy(jwk: JWK, signature: string, canonical: string): Promise<boolean> {
-  if (!/^[0-9a-f]{128}$/.test(signature)) return false;
-  try {
-    const key = await importJWK(jwk, "ES256");
-    if (key instanceof Uint8Array) return false;
-    return await crypto.subtle.verify(ECDSA, key, fromHex(signature), utf8(canonical));
-  } catch {
-    // A key that is not one verifies nothing.
-    return false;
-  }
+/** The seal of an export: ES256 over the RFC 8785 form of all the rest of it. */
+export async function sealOf(
+  content: object,
+  signer: { kid: string; key: CryptoKey },
+): Promise<{ key_id: string; signature: string }> {
+  return { key_id: signer.kid, signature: await signEs256(signer.key, canonicalJson(content)) };
 }

@@ -6,6 +6,7 @@ import { mount, newRouter } from "../http/routing.ts";
 import { problem } from "../http/schemas.ts";
 import { jsonBody, queryParameters } from "../http/validation.ts";
 import {
+  changeBody,
   checkAnswer,
   checkQuery,
   exportAnswer,
@@ -13,17 +14,21 @@ import {
   grantBody,
   historyAnswer,
   noticesAnswer,
+  pauseAnswer,
+  resumeAnswer,
   retailerQuery,
   revokeAnswer,
-  revokeBody,
   toGrantRequest,
 } from "./schemas.ts";
 import {
   checkConsent,
   consentHistory,
+  exportAsJws,
   exportConsents,
   listNotices,
   recordGrant,
+  recordPause,
+  recordResume,
   recordRevocation,
 } from "./service.ts";
 
@@ -45,6 +50,14 @@ const errorAnswers = (...statuses: number[]) =>
       { description: "Problem document", content: { "application/problem+json": { schema: problem } } },
     ]),
   );
+
+const JOSE = "application/jose";
+
+/** True if the caller names the JOSE form; whoever names none gets JSON. */
+function acceptsJose(c: AppContext): boolean {
+  const ranges = (c.req.header("accept") ?? "").split(",");
+  return ranges.some((range) => range.split(";")[0]?.trim().toLowerCase() === JOSE);
+}
 
 /** Sends the act's event after the answer; the cron sends what this does not. */
 function relayLater(c: AppContext): void {
@@ -83,7 +96,7 @@ mount(
     tags: ["Consent"],
     summary: "Revoke consents; effective everywhere when the answer is sent",
     security,
-    request: { body: { required: true, content: { "application/json": { schema: revokeBody } } } },
+    request: { body: { required: true, content: { "application/json": { schema: changeBody } } } },
     responses: {
       200: answers(revokeAnswer, "Revoked, now or before"),
       ...errorAnswers(400, 401, 403, 404, 409, 413, 415, 503),
@@ -91,8 +104,54 @@ mount(
   },
   async (c) => {
     const principal = await requireService(c, WRITE);
-    const request = await jsonBody(c, revokeBody);
+    const request = await jsonBody(c, changeBody);
     const answer = await recordRevocation(c.env, request, principal.client_id);
+    relayLater(c);
+    return c.json(answer);
+  },
+);
+
+mount(
+  consentRouter,
+  {
+    method: "post",
+    path: "/v1/consent/pause",
+    tags: ["Consent"],
+    summary: "Pause consents: nothing is disclosed until they are resumed; effective when the answer is sent",
+    security,
+    request: { body: { required: true, content: { "application/json": { schema: changeBody } } } },
+    responses: {
+      200: answers(pauseAnswer, "Paused, now or before"),
+      ...errorAnswers(400, 401, 403, 404, 409, 413, 415, 503),
+    },
+  },
+  async (c) => {
+    const principal = await requireService(c, WRITE);
+    const request = await jsonBody(c, changeBody);
+    const answer = await recordPause(c.env, request, principal.client_id);
+    relayLater(c);
+    return c.json(answer);
+  },
+);
+
+mount(
+  consentRouter,
+  {
+    method: "post",
+    path: "/v1/consent/resume",
+    tags: ["Consent"],
+    summary: "Lift the pause of consents",
+    security,
+    request: { body: { required: true, content: { "application/json": { schema: changeBody } } } },
+    responses: {
+      200: answers(resumeAnswer, "Active, now or before"),
+      ...errorAnswers(400, 401, 403, 404, 409, 413, 415, 503),
+    },
+  },
+  async (c) => {
+    const principal = await requireService(c, WRITE);
+    const request = await jsonBody(c, changeBody);
+    const answer = await recordResume(c.env, request, principal.client_id);
     relayLater(c);
     return c.json(answer);
   },
@@ -149,13 +208,19 @@ mount(
     security,
     request: { query: retailerQuery },
     responses: {
-      200: answers(exportAnswer, "The export"),
+      200: {
+        description: "The export; as a compact JWS to who accepts application/jose",
+        content: { "application/json": { schema: exportAnswer }, [JOSE]: { schema: { type: "string" } } },
+      },
       ...errorAnswers(400, 401, 403, 404, 503),
     },
   },
   async (c) => {
     await requireService(c, READ);
-    return c.json(await exportConsents(c.env, queryParameters(c, retailerQuery).retailer_id));
+    const exported = await exportConsents(c.env, queryParameters(c, retailerQuery).retailer_id);
+    c.header("Vary", "Accept", { append: true });
+    if (!acceptsJose(c)) return c.json(exported);
+    return c.body(await exportAsJws(c.env, exported), 200, { "Content-Type": JOSE });
   },
 );
 

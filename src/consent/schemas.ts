@@ -1,5 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { distributorId, lenderId, PURPOSES, type Purpose, purpose, retailerId } from "../http/schemas.ts";
+import { nowMs } from "../lib/seams.ts";
+import type { GivenEvidence } from "./record.ts";
 
 /** Most lenders that one act can name (api.md §4). */
 const MAX_LENDERS = 20;
@@ -47,6 +49,36 @@ function isLanguageTag(tag: string): boolean {
   }
 }
 
+/** How far another clock may run ahead of ours or behind it. */
+const CLOCK_SKEW_MS = 300_000;
+
+const pastInstant = instant.refine(
+  (at) => Date.parse(at) <= nowMs() + CLOCK_SKEW_MS,
+  "must not be in the future",
+);
+const hex64 = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hex digits");
+
+const evidence = z
+  .object({
+    notice_wamid: waMessageId.nullish(),
+    answer_wamid: waMessageId.nullish(),
+    answer_type: z.enum(["button", "text"]).nullish(),
+    answer_payload: text(256).nullish(),
+    answer_text_sha256: hex64.nullish(),
+    wa_timestamp: pastInstant.nullish(),
+    received_at: pastInstant.optional(),
+  })
+  .openapi("ConsentEvidence", {
+    description: "What shows the act, as the channel knows it; part of the record",
+  });
+
+/** The evidence speaks of the message that the act names; the act's own member is the one that counts. */
+function sameMessage(body: { wa_message_id?: string; evidence?: z.infer<typeof evidence> }): boolean {
+  const answer_wamid = body.evidence?.answer_wamid ?? undefined;
+  return answer_wamid === undefined || answer_wamid === body.wa_message_id;
+}
+const OTHER_MESSAGE = { message: "must be the wa_message_id", path: ["evidence", "answer_wamid"] };
+
 export const grantBody = z
   .object({
     retailer_phone_hash: z
@@ -68,7 +100,15 @@ export const grantBody = z
     // Absent, a notice is unknown (422), not malformed (api.md §10).
     notice_id: text(MAX_NOTICE_CHARS).optional(),
     notice_version: text(MAX_NOTICE_CHARS).optional(),
+    // A consent starts when it is recorded: a start that is not now is a mistake, or a clock that is wrong.
+    starts_at: instant
+      .refine(
+        (at) => Math.abs(Date.parse(at) - nowMs()) <= CLOCK_SKEW_MS,
+        "must be now: a consent starts when recorded",
+      )
+      .optional(),
     expires_at: instant.optional(),
+    evidence: evidence.optional(),
     // Absent or false, the retailer is not known to be an adult (422), which is not a malformed request.
     adult_declared: z.boolean().optional(),
   })
@@ -88,6 +128,7 @@ export const grantBody = z
     message: "must be the first of purposes when both are sent",
     path: ["purpose"],
   })
+  .refine(sameMessage, OTHER_MESSAGE)
   .openapi("ConsentGrant");
 
 /** A grant in one form, whichever way it was spelled; lists without repetition, in the order given. */
@@ -106,6 +147,7 @@ export interface GrantRequest {
   /** Unix ms; null for the default. */
   expires_ms: number | null;
   adult_declared: boolean;
+  evidence?: GivenEvidence;
 }
 
 /** The one form of a checked grant body. */
@@ -123,6 +165,7 @@ export function toGrantRequest(body: z.infer<typeof grantBody>): GrantRequest {
     notice_version: body.notice_version ?? null,
     expires_ms: body.expires_at === undefined ? null : Date.parse(body.expires_at),
     adult_declared: body.adult_declared ?? false,
+    evidence: body.evidence,
   };
 }
 
@@ -140,7 +183,7 @@ export const grantAnswer = z
   .openapi("ConsentGranted");
 export type GrantAnswer = z.infer<typeof grantAnswer>;
 
-export const revokeBody = z
+export const changeBody = z
   .object({
     consent_id: consentId.optional(),
     retailer_id: retailerId.optional(),
@@ -149,12 +192,15 @@ export const revokeBody = z
       .optional()
       .openapi({ description: "Why, for the record; no personal data", example: "STOP in the chat" }),
     wa_message_id: waMessageId.optional(),
+    evidence: evidence.optional(),
   })
   .refine((body) => body.consent_id !== undefined || body.retailer_id !== undefined, {
     message: "consent_id or retailer_id is required",
   })
-  .openapi("ConsentRevocation");
-export type RevokeRequest = z.infer<typeof revokeBody>;
+  .refine(sameMessage, OTHER_MESSAGE)
+  .openapi("ConsentChange");
+/** A revocation, pause or resumption; inside the system it may also be narrowed to some consents of the retailer. */
+export type ChangeRequest = z.infer<typeof changeBody> & { consent_ids?: string[] };
 
 export const revokeAnswer = z
   .object({
@@ -167,6 +213,27 @@ export const revokeAnswer = z
   .openapi("ConsentRevoked");
 export type RevokeAnswer = z.infer<typeof revokeAnswer>;
 
+export const pauseAnswer = z
+  .object({
+    consent_id: consentId,
+    paused: z.array(consentId),
+    status: z.literal("paused"),
+    paused_at: instant,
+    processing_halt_by: instant,
+  })
+  .openapi("ConsentPaused");
+export type PauseAnswer = z.infer<typeof pauseAnswer>;
+
+export const resumeAnswer = z
+  .object({
+    consent_id: consentId,
+    resumed: z.array(consentId),
+    status: z.literal("active"),
+    resumed_at: instant,
+  })
+  .openapi("ConsentResumed");
+export type ResumeAnswer = z.infer<typeof resumeAnswer>;
+
 export const checkQuery = z.object({ retailer_id: retailerId, lender_id: lenderId });
 export const checkAnswer = z
   .object({
@@ -174,6 +241,7 @@ export const checkAnswer = z
     consent_id: consentId.optional(),
     purposes: z.array(purpose).optional(),
     expires_at: instant.optional(),
+    status: z.literal("paused").optional().openapi({ description: "Only of a consent that is paused" }),
   })
   .openapi("ConsentCheck");
 export type CheckAnswer = z.infer<typeof checkAnswer>;
@@ -199,26 +267,30 @@ export const historyAnswer = z
   .object({ retailer_id: retailerId, records: z.array(record) })
   .openapi("ConsentHistory");
 
+const notice = z.object({
+  notice_id: z.string(),
+  notice_version: z.string(),
+  language: z.string(),
+  sha256: z.string(),
+  text: z.string(),
+});
+
 export const exportAnswer = z
   .object({
     retailer_id: retailerId,
     exported_at: instant,
     records: z.array(record),
     keys: z.object({ keys: z.array(z.looseObject({ kid: z.string() })) }),
+    notices: z.array(notice),
     verification: z.object({ valid: z.boolean(), problems: z.array(z.string()) }),
+    seal: z.object({ key_id: z.string(), signature: z.string() }).openapi({
+      description: "ES256 (hex r||s) over the RFC 8785 form of the export without this member",
+    }),
   })
   .openapi("ConsentExport");
 
 export const noticesAnswer = z
   .object({
-    data: z.array(
-      z.object({
-        notice_id: z.string(),
-        notice_version: z.string(),
-        language: z.string(),
-        sha256: z.string(),
-        text: z.string(),
-      }),
-    ),
+    data: z.array(notice),
   })
   .openapi("ConsentNotices");

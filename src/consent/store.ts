@@ -1,11 +1,18 @@
-import { and, asc, desc, eq, gt, inArray, max, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gt, inArray, max, type SQL, sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
 import { nowIso } from "../lib/seams.ts";
 import { listed } from "../lib/sql.ts";
 import { retailerOfGstinSelect } from "../retailers/store.ts";
-import { type ChainHead, type ConsentRecord, EMPTY_CHAIN, openRecord, type SealedRecord } from "./record.ts";
+import {
+  type ChainHead,
+  type ChangeAct,
+  type ConsentRecord,
+  EMPTY_CHAIN,
+  openRecord,
+  type SealedRecord,
+} from "./record.ts";
 import { consentEvidence, consentRecords, consents } from "./tables.ts";
 
 export type ConsentRow = typeof consents.$inferSelect;
@@ -47,6 +54,8 @@ export async function chainHead(env: Env, chain_retailer_id: string): Promise<Ch
 /** Which consents are meant: every field that is given must match. `retailer_id` is a canonical one. */
 export interface ConsentFilter {
   consent_id?: string;
+  consent_ids?: string[];
+  chain_retailer_id?: string;
   retailer_id?: string;
   lender_id?: string;
 }
@@ -54,6 +63,10 @@ export interface ConsentFilter {
 function matching(filter: ConsentFilter): SQL | undefined {
   return and(
     filter.consent_id === undefined ? undefined : eq(consents.consent_id, filter.consent_id),
+    filter.consent_ids === undefined ? undefined : inArray(consents.consent_id, listed(filter.consent_ids)),
+    filter.chain_retailer_id === undefined
+      ? undefined
+      : eq(consents.chain_retailer_id, filter.chain_retailer_id),
     filter.retailer_id === undefined ? undefined : eq(consents.retailer_id, filter.retailer_id),
     filter.lender_id === undefined ? undefined : eq(consents.lender_id, filter.lender_id),
   );
@@ -95,13 +108,50 @@ export async function consentsWithHeads(
   };
 }
 
-/** The present state of consents by id; unknown ids are left out. */
-export function consentsById(env: Env, consent_ids: readonly string[]): Promise<ConsentRow[]> {
+/** The lender of each of these consents, whatever their state; unknown ids are left out. */
+export function lendersById(
+  env: Env,
+  consent_ids: readonly string[],
+): Promise<{ consent_id: string; lender_id: string }[]> {
   return drizzle(env.DB)
-    .select()
+    .select({ consent_id: consents.consent_id, lender_id: consents.lender_id })
     .from(consents)
     .where(inArray(consents.consent_id, listed(consent_ids)))
     .all();
+}
+
+/** Where a consent stands by its newest record: what a gate has to know of it. */
+export interface Standing {
+  consent_id: string;
+  lender_id: string;
+  retailer_id: string;
+  expires_at: string;
+  /** Number of that record in the consent's chain: what is newer has a higher one. */
+  record_seq: number;
+  active: boolean;
+}
+
+/** Where these consents stand; unknown ids are left out. */
+export async function standingsOf(env: Env, consent_ids: readonly string[]): Promise<Standing[]> {
+  if (consent_ids.length === 0) return [];
+  const rows = await drizzle(env.DB)
+    .select({
+      consent_id: consents.consent_id,
+      lender_id: consents.lender_id,
+      retailer_id: consents.retailer_id,
+      expires_at: consents.expires_at,
+      status: consents.status,
+      record_seq: max(consentRecords.seq),
+    })
+    .from(consents)
+    .innerJoin(consentRecords, eq(consentRecords.consent_id, consents.consent_id))
+    .where(inArray(consents.consent_id, listed(consent_ids)))
+    .groupBy(consents.consent_id);
+  return rows.map(({ status, record_seq, ...row }) => ({
+    ...row,
+    record_seq: record_seq ?? 0,
+    active: status === "ACTIVE",
+  }));
 }
 
 /** A lender's active, unexpired consents of a retailer (canonical id), newest first; by D1, never a cache. */
@@ -135,6 +185,27 @@ export function activeConsentsOfGstin(
     .all();
 }
 
+/** The newest paused, unexpired consent of a lender for a retailer (canonical id), or undefined. */
+export function pausedConsent(
+  env: Env,
+  lender_id: string,
+  retailer_id: string,
+): Promise<ConsentRow | undefined> {
+  return drizzle(env.DB)
+    .select()
+    .from(consents)
+    .where(
+      and(
+        eq(consents.retailer_id, retailer_id),
+        eq(consents.lender_id, lender_id),
+        eq(consents.status, "PAUSED"),
+        gt(consents.expires_at, nowIso()),
+      ),
+    )
+    .orderBy(...newestFirst)
+    .get();
+}
+
 /** Those of the retailers (canonical ids) that have an active, unexpired consent of any lender. */
 export async function consentedAmong(env: Env, retailer_ids: readonly string[]): Promise<string[]> {
   const rows = await drizzle(env.DB)
@@ -153,6 +224,14 @@ export async function consentedAfter(env: Env, after: string, limit: number): Pr
     .orderBy(asc(consents.retailer_id))
     .limit(limit);
   return rows.map((row) => row.retailer_id);
+}
+
+/** The lenders with an active, unexpired consent of a retailer (canonical id). */
+export function activeLendersSelect(db: DrizzleD1Database, retailer_id: string) {
+  return db
+    .selectDistinct({ lender_id: consents.lender_id })
+    .from(consents)
+    .where(and(eq(consents.retailer_id, retailer_id), isActive()));
 }
 
 /** ISO instants of one form compare as texts. */
@@ -187,6 +266,19 @@ export async function grantRecordsOf(
   return new Map(rows.map((row) => [row.consent_id, openRecord(row)]));
 }
 
+/** The newest record of each of these consents, oldest grant first. */
+export async function lastRecordsOf(env: Env, consent_ids: readonly string[]): Promise<ConsentRecord[]> {
+  const rows = await drizzle(env.DB)
+    // SQLite takes the other columns from the row that has the maximum.
+    .select({ ...getTableColumns(consentRecords), newest: max(consentRecords.seq) })
+    .from(consentRecords)
+    .innerJoin(consents, eq(consents.consent_id, consentRecords.consent_id))
+    .where(inArray(consentRecords.consent_id, listed(consent_ids)))
+    .groupBy(consentRecords.consent_id)
+    .orderBy(asc(consents.granted_at), asc(sql`${consents}.rowid`));
+  return rows.map(openRecord);
+}
+
 /** Statements that append sealed records; the batch fails if another writer took one of the numbers. */
 export function recordInserts(db: DrizzleD1Database, records: readonly SealedRecord[]): Statement[] {
   const created_at = nowIso();
@@ -203,16 +295,17 @@ export function evidenceInsert(db: DrizzleD1Database, row: Omit<EvidenceRow, "cr
   return db.insert(consentEvidence).values({ ...row, created_at: nowIso() });
 }
 
-/** Statement that marks consents revoked, unless they are already. */
-export function revokeUpdate(
+/**
+ * Statement that brings a consent's projection in line with a change. It stands in the batch that appends the record
+ * after the head that was read, so nothing has changed the consent since.
+ */
+export function statusUpdate(
   db: DrizzleD1Database,
-  consent_ids: readonly string[],
-  revoked_at: string,
+  consent_id: string,
+  { status, at }: Pick<ChangeAct, "status" | "at">,
 ): Statement {
-  return db
-    .update(consents)
-    .set({ status: "REVOKED", revoked_at })
-    .where(and(inArray(consents.consent_id, listed(consent_ids)), eq(consents.status, "ACTIVE")));
+  const revoked_at = status === "REVOKED" || status === "EXPIRED" ? at : null;
+  return db.update(consents).set({ status, revoked_at }).where(eq(consents.consent_id, consent_id));
 }
 
 /** Statement that lets the consents of one retailer follow it into another; the records stay in their chain. */

@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 /** The evidence: signed, hash-chained records per retailer, append-only (triggers refuse update and delete). */
@@ -31,19 +32,23 @@ export const consents = sqliteTable(
     lender_id: text().notNull(),
     /** JSON array of purposes. */
     purposes: text().notNull(),
-    status: text({ enum: ["ACTIVE", "REVOKED"] }).notNull(),
+    status: text({ enum: ["ACTIVE", "PAUSED", "REVOKED", "EXPIRED"] }).notNull(),
     grant_group: text().notNull(),
     granted_at: text().notNull(),
     expires_at: text().notNull(),
+    /** When it ended, by revocation or expiry. */
     revoked_at: text(),
   },
-  (t) => [index("consents_by_retailer_lender").on(t.retailer_id, t.lender_id)],
+  (t) => [
+    index("consents_by_retailer_lender").on(t.retailer_id, t.lender_id),
+    index("consents_by_expiry").on(t.expires_at).where(sql`${t.revoked_at} IS NULL`),
+  ],
 );
 
 /** One row per WhatsApp message that served as evidence: makes a repeat a no-op and a reuse an error. */
 export const consentEvidence = sqliteTable("consent_evidence", {
   wa_message_id: text().primaryKey(),
-  kind: text({ enum: ["grant", "revoke"] }).notNull(),
+  kind: text({ enum: ["grant", "revoke", "pause", "resume"] }).notNull(),
   /** SHA-256 of the RFC 8785 form of the request. */
   content_sha256: text().notNull(),
   /** JSON of the first answer. */

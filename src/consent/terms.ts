@@ -1,12 +1,5 @@
 import type { Purpose } from "../http/schemas.ts";
 
-/** Who answers for the data towards the retailer (DPDP Act s.5, s.8(9)); part of every record. */
-export const DATA_FIDUCIARY = {
-  name: "AltScore",
-  contact: "privacy@altscore.in",
-  dpo_contact: "dpo@altscore.in",
-} as const;
-
 /** The purposes in words, as the record states them beside their codes (regulation.md 1.3). */
 export const PURPOSE_TEXTS: Record<Purpose, string> = {
   working_capital_loan: "Assess an application for a working capital loan",
@@ -20,6 +13,10 @@ export const DATA_CATEGORIES = ["invoices", "payments", "returns"] as const;
 
 /** What is done with it: a score is computed and disclosed to the lender; the records themselves never are. */
 export const OPERATIONS = ["score", "disclose"] as const;
+
+/** How often a lender may ask under a consent, and how long what it allows lasts (regulation.md 1.3). */
+export const FREQUENCY = "at each request of the lender while the consent is active";
+export const DATA_LIFE = "disclosed until the consent ends; this record is kept for 7 years";
 
 /** Longest life of a consent in calendar months (spec/consent.md). */
 const MAX_MONTHS = 12;

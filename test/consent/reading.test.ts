@@ -1,11 +1,12 @@
 import { env } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import type { JWK } from "jose";
+import { compactVerify, createLocalJWKSet, type JWK } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
-import { rotateKeys } from "../../src/auth/keys.ts";
+import { forgetKeys, publicJwks, rotateKeys } from "../../src/auth/keys.ts";
 import { signingKeys } from "../../src/auth/tables.ts";
-import { type ConsentRecord, verifyChains } from "../../src/consent/record.ts";
+import type { ConsentRecord } from "../../src/consent/record.ts";
+import { verifyExport } from "../../src/consent/verify.ts";
 import { sha256Hex } from "../../src/lib/bytes.ts";
 import { publishNotice, withdrawNotice } from "../../src/parties/provisioning.ts";
 import { seedService } from "../support/auth.ts";
@@ -16,6 +17,7 @@ import {
   get,
   granted,
   NOTICE,
+  NOTICE_TEXT_HI,
   newRetailer,
   type Parties,
   post,
@@ -28,6 +30,8 @@ interface Exported {
   exported_at: string;
   records: ConsentRecord[];
   keys: { keys: JWK[] };
+  notices: object[];
+  seal: object;
   verification: { valid: boolean; problems: string[] };
 }
 
@@ -98,12 +102,15 @@ describe("GET /v1/consent/history and /export, happy", () => {
     expect(Object.keys(artefact).sort()).toEqual([
       "exported_at",
       "keys",
+      "notices",
       "records",
       "retailer_id",
+      "seal",
       "verification",
     ]);
     expect(artefact.verification).toEqual({ valid: true, problems: [] });
-    expect(await verifyChains(artefact.records, artefact.keys)).toEqual({ valid: true, problems: [] });
+    expect(await verifyExport(artefact, await publicJwks(env))).toEqual({ valid: true, problems: [] });
+    expect(artefact.notices).toMatchObject([{ ...NOTICE, language: "hi", text: NOTICE_TEXT_HI }]);
     expect(JSON.stringify(artefact.keys)).not.toContain('"d"');
   });
 
@@ -117,6 +124,24 @@ describe("GET /v1/consent/history and /export, happy", () => {
     expect(new Set(artefact.records.map((record) => record.key_id)).size).toBe(2);
     expect(artefact.keys.keys).toHaveLength(2);
     expect(artefact.verification).toEqual({ valid: true, problems: [] });
+    forgetKeys();
+    const jwks = await publicJwks(env);
+    expect(jwks.keys.some(({ kid }) => kid === key_id)).toBe(false);
+    expect(await verifyExport(artefact, jwks)).toEqual({ valid: true, problems: [] });
+  });
+
+  it("the export is a compact JWS to whoever accepts application/jose, with the same content", async () => {
+    const { retailer_id } = await granted(parties);
+    const path = `/v1/consent/export?retailer_id=${retailer_id}`;
+    const response = await get(parties.service, path, env, { accept: "application/jose;q=0.9, */*;q=0.1" });
+    expect([response.status, response.headers.get("Content-Type")]).toEqual([200, "application/jose"]);
+    const jwks = createLocalJWKSet(await publicJwks(env));
+    const { payload, protectedHeader } = await compactVerify(await response.bytes(), jwks);
+    expect(protectedHeader).toMatchObject({ alg: "ES256", typ: "altscore-consents" });
+    const inside = JSON.parse(new TextDecoder().decode(payload)) as Exported;
+    expect(await verifyExport(inside, await publicJwks(env))).toEqual({ valid: true, problems: [] });
+    const { exported_at: _a, seal: _b, ...same } = inside;
+    expect(await exported(retailer_id)).toMatchObject(same);
   });
 
   it("the export says what is wrong with a chain that was tampered with in the store", async () => {

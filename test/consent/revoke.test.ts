@@ -4,10 +4,10 @@ import { drizzle } from "drizzle-orm/d1";
 import { beforeAll, describe, expect, it } from "vitest";
 import { publicJwks } from "../../src/auth/keys.ts";
 import { findConsent, forgetConsent } from "../../src/consent/lookup.ts";
-import { verifyChains } from "../../src/consent/record.ts";
 import type { RevokeAnswer } from "../../src/consent/schemas.ts";
-import { checkConsent, consentHistory, enforceRevocation } from "../../src/consent/service.ts";
+import { checkConsent, consentHistory, enforceConsents } from "../../src/consent/service.ts";
 import { consents } from "../../src/consent/tables.ts";
+import { verifyChains } from "../../src/consent/verify.ts";
 import { outbox } from "../../src/events/tables.ts";
 import { seedService } from "../support/auth.ts";
 import {
@@ -194,8 +194,8 @@ describe("POST /v1/consent/revoke, error", () => {
     const { consent_id } = await granted(parties);
     const down = await post(parties.service, PATH, { consent_id }, withoutGateOf(a));
     expect(down.status).toBe(503);
-    await enforceRevocation(env, { consent_ids: [consent_id] });
-    await enforceRevocation(env, { consent_ids: [consent_id] });
+    await enforceConsents(env, { consent_ids: [consent_id] });
+    await enforceConsents(env, { consent_ids: [consent_id] });
     expect(await gateDenies(a, consent_id)).toBe(true);
   });
 
@@ -229,7 +229,7 @@ describe("POST /v1/consent/revoke, security", () => {
 
   it("denies nothing that is not revoked, whatever an event says", async () => {
     const { consent_id } = await granted(parties);
-    await enforceRevocation(env, { consent_ids: [consent_id, "cns_ffffffffffffffff"] });
+    await enforceConsents(env, { consent_ids: [consent_id, "cns_ffffffffffffffff"] });
     expect(await gateDenies(a, consent_id)).toBe(false);
   });
 });

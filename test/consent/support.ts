@@ -1,12 +1,14 @@
 import { env } from "cloudflare:workers";
 import type { z } from "@hono/zod-openapi";
-import { eq } from "drizzle-orm";
+import { eq, inArray } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { moveConsentsStatements } from "../../src/consent/lookup.ts";
 import { consentRouter } from "../../src/consent/routes.ts";
 import { type GrantAnswer, grantBody, toGrantRequest } from "../../src/consent/schemas.ts";
 import { recordGrant } from "../../src/consent/service.ts";
+import { consents } from "../../src/consent/tables.ts";
 import type { Env } from "../../src/env.ts";
+import { outbox } from "../../src/events/tables.ts";
 import { newId, newUuid, nowIso, randomHex } from "../../src/lib/seams.ts";
 import { publishNotice } from "../../src/parties/provisioning.ts";
 import { createProvisional } from "../../src/retailers/store.ts";
@@ -60,11 +62,14 @@ export function newMessageId(): string {
 }
 
 /** A good grant to the first lender, by a new phone, with the given fields changed; undefined takes a field out. */
-export function grantFor(parties: Parties, changes: Partial<GrantBody> = {}): GrantBody {
+export function grantFor(
+  parties: { distributor_id: string; lenders?: readonly { lender_id: string }[] },
+  changes: Partial<GrantBody> = {},
+): GrantBody {
   return {
     ...(changes.retailer_id === undefined ? { retailer_phone_hash: newPhoneHash() } : {}),
     distributor_id: parties.distributor_id,
-    lender_scope: [parties.lenders[0].lender_id],
+    lender_scope: (parties.lenders ?? []).slice(0, 1).map(({ lender_id }) => lender_id),
     purpose: "working_capital_loan",
     consent_channel: "whatsapp",
     wa_message_id: newMessageId(),
@@ -76,9 +81,13 @@ export function grantFor(parties: Parties, changes: Partial<GrantBody> = {}): Gr
 }
 
 /** Grants through the use case; for tests that are about something else. */
-export async function granted(parties: Parties, changes: Partial<GrantBody> = {}): Promise<GrantAnswer> {
+export async function granted(
+  parties: Parties,
+  changes: Partial<GrantBody> = {},
+  bindings: Env = env,
+): Promise<GrantAnswer> {
   const request = toGrantRequest(grantBody.parse(grantFor(parties, changes)));
-  return (await recordGrant(env, request, parties.service.client_id)).answer;
+  return (await recordGrant(bindings, request, parties.service.client_id)).answer;
 }
 
 /** Posts a body to the Consent API as this client. */
@@ -97,8 +106,9 @@ export async function get(
   client: TestService | TestLender,
   path: string,
   bindings: Env = env,
+  headers: Record<string, string> = {},
 ): Promise<Response> {
-  return callApp(app, path, { headers: await bearerHeaders(client) }, bindings);
+  return callApp(app, path, { headers: { ...(await bearerHeaders(client)), ...headers } }, bindings);
 }
 
 /** A call without any credential. */
@@ -171,8 +181,12 @@ export async function absorb(from: string): Promise<string> {
   return retailer_id;
 }
 
-/** True if the lender's gate refuses to disclose under this consent. */
-export async function gateDenies(lender_id: string, consent_id: string): Promise<boolean> {
+/** True if the lender's gate refuses to disclose under this consent; its end is tomorrow if not given (Unix ms). */
+export async function gateDenies(
+  lender_id: string,
+  consent_id: string,
+  expires_ms = Date.now() + 86_400_000,
+): Promise<boolean> {
   const gate = env.LENDER_GATE.get(env.LENDER_GATE.idFromName(lender_id));
   const admission = await gate.admit({
     route: "score",
@@ -181,13 +195,27 @@ export async function gateDenies(lender_id: string, consent_id: string): Promise
     request_id: newUuid(),
     retailer_id: null,
     purpose: null,
-    consent: { consent_id, expires_ms: Date.now() + 86_400_000 },
+    consent: { consent_id, expires_ms },
     score_id: null,
     outcome: "OK",
     cause: null,
-    retry: false,
+    // Not counted: a test may ask as often as it likes.
+    retry: true,
     replay: null,
   });
   if (admission.kind !== "admitted") throw new Error(`gate answered ${admission.kind}`);
   return admission.denied;
+}
+
+/** Lets consents have run out a second ago. */
+export async function runOut(...consent_ids: string[]): Promise<string> {
+  const expires_at = new Date(Date.now() - 1000).toISOString();
+  await drizzle(env.DB).update(consents).set({ expires_at }).where(inArray(consents.consent_id, consent_ids));
+  return expires_at;
+}
+
+/** The events of one retailer in the outbox, oldest first. */
+export async function eventsOf(retailer_id: string): Promise<{ type: string; data: object }[]> {
+  const rows = await drizzle(env.DB).select().from(outbox);
+  return rows.map((row) => JSON.parse(row.envelope)).filter((event) => event.subject === retailer_id);
 }
