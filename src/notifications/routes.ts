@@ -1,0 +1,37 @@
+import { requireLender } from "../auth/bearer.ts";
+import { mount, newRouter } from "../http/routing.ts";
+import { problem } from "../http/schemas.ts";
+import { queryParameters } from "../http/validation.ts";
+import { notificationsAnswer, notificationsQuery } from "./schemas.ts";
+import { listNotifications } from "./service.ts";
+
+/** The feed of a lender's notices (docs/webhooks.md). */
+export const notificationRouter = newRouter();
+
+const problems = Object.fromEntries(
+  [400, 401, 403, 503].map((status) => [
+    status,
+    { description: "Problem document", content: { "application/problem+json": { schema: problem } } },
+  ]),
+);
+
+mount(
+  notificationRouter,
+  {
+    method: "get",
+    path: "/v1/notifications",
+    tags: ["Notifications"],
+    summary: "The lender's notices, oldest first; 90 days of them",
+    security: [{ bearer: [] }],
+    request: { query: notificationsQuery },
+    responses: {
+      200: { description: "A page", content: { "application/json": { schema: notificationsAnswer } } },
+      ...problems,
+    },
+  },
+  async (c) => {
+    const { subject } = await requireLender(c, "notification:read");
+    const { cursor = null, limit } = queryParameters(c, notificationsQuery);
+    return c.json(await listNotifications(c.env, subject, { cursor, limit }));
+  },
+);
