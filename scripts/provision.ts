@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { reportError, UsageError } from "./lib/errors.ts";
-import type { Command, OptionSpec } from "./provision/command.ts";
+import type { Command, OptionSpec, PreparedCall } from "./provision/command.ts";
 import { COMMANDS } from "./provision/commands.ts";
 import { callControl, controlIsServed } from "./runtime/control-socket.ts";
 import { openLayout, PROJECT_ROOT } from "./runtime/layout.ts";
@@ -21,7 +21,7 @@ Options of every command:
   --state DIR  folder of the local state (default .local)
   --help       what a command takes
 
-Prints one JSON object. Exit code 0: done; 1: refused, the reason on stderr; 2: wrong usage.
+Prints one JSON object, or JSON lines where a command says so. Exit code 0: done; 1: refused, the reason on stderr; 2: wrong usage.
 `;
 }
 
@@ -65,9 +65,17 @@ async function main(args: string[]): Promise<void> {
   }
   const call = await command.prepare(values);
   const state_dir = state ?? join(PROJECT_ROOT, ".local");
-  const result = await run(state_dir, command.method, call.input);
-  const answer = call.finish ? call.finish(result) : result;
-  process.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
+  await withControl(state_dir, async (control) => {
+    for (let input: PreparedCall["input"] | null = call.input; input !== null; ) {
+      const result = await control(command.method, input);
+      const page = call.lines?.(result);
+      const answer = page
+        ? page.lines.join("\n")
+        : JSON.stringify(call.finish ? call.finish(result) : result, null, 2);
+      if (answer !== "") process.stdout.write(`${answer}\n`);
+      input = page?.next ?? null;
+    }
+  });
 }
 
 type Values = Record<string, string | undefined>;
@@ -93,15 +101,21 @@ function readOptions(
   }
 }
 
-/** Through the running server if there is one, else by opening the state for this one call. */
-async function run(state_dir: string, method: string, input: unknown): Promise<unknown> {
+/** Gives the calls their way: through the running server if there is one, else by opening the state for them. */
+async function withControl(
+  state_dir: string,
+  work: (control: (method: string, input: unknown) => Promise<unknown>) => Promise<void>,
+): Promise<void> {
   const { control_socket } = openLayout(state_dir);
-  if (await controlIsServed(control_socket)) return await callControl(control_socket, method, input);
+  if (await controlIsServed(control_socket)) {
+    await work((method, input) => callControl(control_socket, method, input));
+    return;
+  }
   // Loaded late: beside a running server the simulator is not needed.
   const { openState } = await import("./runtime/runtime.ts");
   const state = await openState({ state_dir, onStep: (text) => process.stderr.write(`${text}\n`) });
   try {
-    return await state.control(method, input);
+    await work(state.control);
   } finally {
     await state.stop();
   }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { DEMO_BOOK, runDemo } from "./demo/demo.ts";
 import type { Desk } from "./demo/load-book.ts";
 import { writeLocalJson } from "./demo/local-json.ts";
@@ -8,6 +9,7 @@ import { endAllowance } from "./demo/upload.ts";
 import { reportError } from "./lib/errors.ts";
 import { shownPath } from "./lib/paths.ts";
 import { openBook, runReceivables } from "./receivables/receivables.ts";
+import { PROJECT_ROOT } from "./runtime/layout.ts";
 import { type Runtime, startRuntime } from "./runtime/runtime.ts";
 
 /** What `npm start` was asked for. */
@@ -19,6 +21,8 @@ export interface StartOptions {
   demo: "small" | "none";
   /** Path of a real book, or null. */
   receivables: string | null;
+  /** Webhooks may go to plain HTTP and to this machine. */
+  local_webhooks: boolean;
   /** Stop after the demonstration. */
   once: boolean;
 }
@@ -50,6 +54,7 @@ export async function serve(options: StartOptions): Promise<void> {
       state_dir: options.state_dir,
       http_port: options.http_port,
       tls_port: options.tls_port,
+      local_webhooks: options.local_webhooks,
       onStep: (text) => say(`  ${text}`),
     });
     if (!options.once) stopWithNpm(() => void stop(0));
@@ -71,11 +76,20 @@ export async function serve(options: StartOptions): Promise<void> {
     say(`  TLS 1.3 and mTLS     ${runtime.mtls_url}   (CA: ${shownPath(runtime.ca_cert)})`);
     say(`  credentials          ${shownPath(runtime.layout.local_json)}`);
     say(`  requests, one a line ${shownPath(runtime.layout.log)}`);
+    say("Play a shop's WhatsApp chat, in another terminal:");
+    say(
+      `  npm run -s whatsapp -- invite${stateOption(options)}, then npm run -s whatsapp -- say "हाँ"${stateOption(options)}`,
+    );
   } catch (error) {
     if (stopping) return;
     const exit_code = reportError(error);
     await stop(exit_code);
   }
+}
+
+/** What a command needs to find this server, if its state is not in the usual folder. */
+function stateOption({ state_dir }: StartOptions): string {
+  return state_dir === join(PROJECT_ROOT, ".local") ? "" : ` --state ${shownPath(state_dir)}`;
 }
 
 /** Takes the upload allowances back as they end, also those of an earlier start. */

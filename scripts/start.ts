@@ -15,6 +15,7 @@ Usage: npm start -- [options]
                       none: parties and notices only
   --receivables FILE  a real receivables book (.csv or .csv.gz) goes through the whole path, in place of the
                       made-up ledger unless --demo small is given too
+  --local-webhooks    webhooks may go to plain HTTP and to this machine, to try a receiver
   --once              stop after that
   --help              this text
 `;
@@ -31,6 +32,7 @@ function readOptions(args: string[]): StartOptions | null {
     state_dir: values.state ?? join(PROJECT_ROOT, ".local"),
     demo,
     receivables: values.receivables ?? null,
+    local_webhooks: values["local-webhooks"] ?? false,
     once: values.once ?? false,
   };
 }
@@ -45,6 +47,7 @@ function parsed(args: string[]) {
         state: { type: "string" },
         demo: { type: "string" },
         receivables: { type: "string" },
+        "local-webhooks": { type: "boolean" },
         once: { type: "boolean" },
         help: { type: "boolean" },
       },

@@ -4,6 +4,7 @@ import type { Env } from "./env.ts";
 import { consumeQueue } from "./queues.ts";
 import { runSchedule } from "./schedule.ts";
 
+export { AuditLog } from "../durable-objects/audit-log.ts";
 export { DistributorLedger } from "../durable-objects/distributor-ledger.ts";
 export { LenderGate } from "../durable-objects/lender-gate.ts";
 export { RateLimiter } from "../durable-objects/rate-limiter.ts";

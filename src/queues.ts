@@ -2,8 +2,12 @@ import type { Env } from "./env.ts";
 import { keepDeadLetter } from "./events/dead-letters.ts";
 import { relaySoon } from "./events/outbox.ts";
 import type { EventEnvelope } from "./events/types.ts";
+import { causeText } from "./lib/cause.ts";
 import { handleEvent, handleScoring } from "./pipeline/consumers.ts";
 import type { ScoringMessage } from "./pipeline/types.ts";
+import { deliver } from "./webhooks/deliver.ts";
+import { relayDeliveriesSoon } from "./webhooks/deliveries.ts";
+import type { DeliveryMessage } from "./webhooks/types.ts";
 
 const MAX_RETRY_DELAY_S = 300;
 
@@ -12,8 +16,12 @@ type MessageHandler = (env: Env, message: Message<unknown>) => Promise<void>;
 const handlers: Record<string, MessageHandler> = {
   "altscore-events": (env, message) => handleEvent(env, message.body as EventEnvelope),
   "altscore-scoring": (env, message) => handleScoring(env, message.body as ScoringMessage, message.attempts),
+  "altscore-webhooks": async (env, message) => {
+    await deliver(env, message.body as DeliveryMessage);
+  },
   "altscore-events-dlq": (env, message) => keepDeadLetter(env, "altscore-events", message),
   "altscore-scoring-dlq": (env, message) => keepDeadLetter(env, "altscore-scoring", message),
+  "altscore-webhooks-dlq": (env, message) => keepDeadLetter(env, "altscore-webhooks", message),
 };
 
 /**
@@ -37,12 +45,12 @@ export async function consumeQueue(
           queue: batch.queue,
           message_id: message.id,
           attempts: message.attempts,
-          cause: cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause),
+          cause: causeText(cause),
         }),
       );
       message.retry({ delaySeconds: Math.min(MAX_RETRY_DELAY_S, 2 ** message.attempts) });
     }
   }
-  // What was handled may have written events of its own.
-  ctx.waitUntil(relaySoon(env));
+  // What was handled may have written events and notices of its own.
+  ctx.waitUntil(Promise.all([relaySoon(env), relayDeliveriesSoon(env)]));
 }

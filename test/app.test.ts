@@ -53,7 +53,11 @@ describe("TLS", () => {
   });
 
   it("is demanded in production even of a request that tells nothing of it", async () => {
-    const production = { ...env, ENVIRONMENT: "production" } as Env;
+    const account = {
+      WHATSAPP_ACCESS_TOKEN: "a-permanent-access-token",
+      WHATSAPP_PHONE_NUMBER_ID: "106540352242922",
+    };
+    const production = { ...env, ...account, ENVIRONMENT: "production" } as Env;
     const response = await app.fetch(new Request(url("/.well-known/jwks.json")), production);
     expect(response.status).toBe(426);
   });

@@ -12,6 +12,8 @@ export interface OptionSpec {
 export interface PreparedCall {
   input: Record<string, unknown>;
   finish?: (answer: unknown) => unknown;
+  /** In place of one object: the lines of an answer, and the input of the call that goes on; null at the end. */
+  lines?: (answer: unknown) => { lines: string[]; next: Record<string, unknown> | null };
 }
 
 /** One command: its options and the call they make. */

@@ -53,7 +53,7 @@ export const COMMANDS: Record<string, Command> = {
       name: { value: "TEXT", help: "the service's name", required: true },
       scope: {
         value: "SCOPES",
-        help: "consent:read, consent:write, grievance:write, separated by spaces",
+        help: "consent:read, consent:write, grievance:write, grievance:work, rights:read, rights:write; separated by spaces",
         required: true,
       },
     },
@@ -161,6 +161,30 @@ export const COMMANDS: Record<string, Command> = {
       if (!/^[0-9a-f:]+$/i.test(values.serial!)) throw new UsageError("--serial takes hex digits.");
       return { input: { serial: values.serial } };
     },
+  },
+  "export-audit": {
+    summary: "an audit stream as JSON lines, for npm run verify:audit",
+    method: "exportAudit",
+    options: {
+      stream: {
+        value: "NAME",
+        help: "access:LENDER_ID, ledger:DISTRIBUTOR_ID, events:0 to events:f, or auth:failures",
+        required: true,
+      },
+    },
+    prepare: ({ stream }) => ({
+      input: { stream },
+      lines: (answer) => {
+        const { lines, next } = answer as { lines: string[]; next: number | null };
+        return { lines, next: next === null ? null : { stream, after: next } };
+      },
+    }),
+  },
+  "export-anchor": {
+    summary: "the newest signed anchor of all audit streams",
+    method: "exportAnchor",
+    options: {},
+    prepare: () => ({ input: {} }),
   },
   ...MODEL_COMMANDS,
   list: {

@@ -15,6 +15,8 @@ export type ProvisioningMethod =
   | "revokeToken"
   | "revokeClient"
   | "rotateSigningKeys"
+  | "exportAudit"
+  | "exportAnchor"
   | "registerModel"
   | "promoteModel"
   | "freezeModel"

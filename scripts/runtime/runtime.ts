@@ -9,11 +9,14 @@ import { type Provisioning, typedProvisioning } from "./provisioning.ts";
 import { openRevokedSerials } from "./revoked.ts";
 import { startSchedule } from "./schedule.ts";
 import { type LocalSecrets, loadSecrets } from "./secrets.ts";
+import { readChat } from "./whatsapp-chat.ts";
 import { type RunningWorker, startWorker } from "./worker.ts";
 
 export interface StateOptions {
   /** Folder of all local state; made if absent. */
   state_dir: string;
+  /** Webhooks may go to plain HTTP and to this machine. */
+  local_webhooks?: boolean;
   /** Called as each slower step begins. */
   onStep?: (text: string) => void;
 }
@@ -104,6 +107,7 @@ async function open(options: StateOptions) {
     data_dir: layout.data,
     bindings: {
       ENVIRONMENT: "local",
+      WEBHOOKS_ALLOW_LOCAL: String(options.local_webhooks ?? false),
       ...secrets,
       CLIENT_CA_CERT: certificates.ca.cert_pem,
       CLIENT_CA_KEY: certificates.ca.key_pem,
@@ -113,6 +117,9 @@ async function open(options: StateOptions) {
   });
   const control: ControlHandler = async (method, input) => {
     if (method === "ping") return "pong";
+    if (method === "whatsappChat") {
+      return await readChat(worker.mf, (input as { phone_hash: string }).phone_hash);
+    }
     if (method === "revokeCertificate") {
       const { serial } = input as { serial: string };
       revoked.add(serial);

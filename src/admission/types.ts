@@ -17,9 +17,19 @@ export const DEFAULT_LENDER_LIMITS: LenderLimits = {
 /** How long an answer is kept for a repeated X-Request-ID. */
 export const REPLAY_MS = 86_400_000;
 
+/** Where a consent stands, for a gate: refused or, once a pause is lifted, not. */
+export interface Denial {
+  consent_id: string;
+  /** The consent's own expiry, Unix ms. */
+  until_ms: number;
+  /** Number of the record that says so in the consent's chain: the highest counts. */
+  record_seq: number;
+  lifted: boolean;
+}
+
 /** One authenticated call of a lender as its gate sees it: ids and outcome, and the finished answer if there is one. */
 export interface AdmissionRequest {
-  route: "score" | "history" | "lookup";
+  route: "score" | "history" | "lookup" | "explanation";
   client_id: string;
   jti: string;
   request_id: string;

@@ -1,6 +1,7 @@
 import { and, asc, inArray, lt, lte, type SQL, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
+import { causeText } from "../lib/cause.ts";
 import { nowIso, nowMs } from "../lib/seams.ts";
 import { listed } from "../lib/sql.ts";
 import { handledEvents, outbox } from "./tables.ts";
@@ -84,7 +85,7 @@ export async function relaySoon(env: Env): Promise<void> {
   try {
     await relayOutbox(env);
   } catch (cause) {
-    console.error(JSON.stringify({ task: "outbox relay", cause: String(cause) }));
+    console.error(JSON.stringify({ task: "outbox relay", cause: causeText(cause) }));
   }
 }
 

@@ -1,3 +1,5 @@
+import type { AuditEntry } from "../audit/types.ts";
+
 /** The events of api.md §8 and their data; ids only, nothing personal. */
 export interface EventData {
   "ingestion.batch.complete": { distributor_id: string; batch_id: string };
@@ -5,6 +7,15 @@ export interface EventData {
   "score.blocked": { retailer_id: string; cause: "no_consent" | "insufficient" | "unexplainable" };
   "consent.granted": { retailer_id: string; consent_ids: string[]; lender_ids: string[] };
   "consent.revoked": { retailer_id: string; consent_ids: string[]; lender_ids: string[] };
+  "consent.paused": { retailer_id: string; consent_ids: string[]; lender_ids: string[] };
+  "consent.resumed": { retailer_id: string; consent_ids: string[]; lender_ids: string[] };
+  "consent.expired": { retailer_id: string; consent_ids: string[]; lender_ids: string[] };
+  "grievance.filed": { retailer_id: string; grievance_id: string };
+  "grievance.escalated": { retailer_id: string; grievance_id: string };
+  /** What a grievance or a correction request complained of was put right: the score has to be computed again. */
+  "correction.made": { retailer_id: string; about: string };
+  /** Something for the audit log that happened in D1. */
+  audit_event: AuditEntry;
 }
 
 export type EventType = keyof EventData;

@@ -63,12 +63,18 @@ export const ERRORS = {
   SIGNATURE_INVALID: {
     status: 401,
     title: "The payload signature is missing or not valid",
-    action: "Send X-Payload-Signature: hex HMAC-SHA256 of the exact body bytes with the signing secret.",
+    action:
+      "Send X-Payload-Signature (webhooks of WhatsApp: X-Hub-Signature-256): hex HMAC-SHA256 of the exact body bytes with the signing secret.",
   },
   SCOPE_INSUFFICIENT: {
     status: 403,
     title: "This client may not call this endpoint",
     action: "Use a client whose scope covers the endpoint.",
+  },
+  VERIFY_TOKEN_INVALID: {
+    status: 403,
+    title: "The verify token is missing or not valid",
+    action: "Send hub.mode=subscribe, hub.challenge and the hub.verify_token agreed on.",
   },
   CONSENT_NOT_GRANTED: {
     status: 403,
@@ -130,10 +136,25 @@ export const ERRORS = {
     title: "The message id already served as evidence for another act",
     action: "Send the wa_message_id of this act.",
   },
+  CONSENT_ENDED: {
+    status: 409,
+    title: "The consent was revoked or has expired",
+    action: "Nothing can follow an end: ask the retailer for a new consent.",
+  },
   AMBIGUOUS_RETAILER: {
     status: 409,
     title: "The phone belongs to several retailers",
     action: "Send retailer_id instead of retailer_phone_hash.",
+  },
+  WEBHOOK_LIMIT_REACHED: {
+    status: 409,
+    title: "There are as many webhooks as a lender may have",
+    action: "Delete one of GET /v1/webhooks first.",
+  },
+  STEP_NOT_ALLOWED: {
+    status: 409,
+    title: "The step does not follow from the present status",
+    action: "Read the present status; `details.status` gives it.",
   },
   PAYLOAD_TOO_LARGE: {
     status: 413,
@@ -164,6 +185,11 @@ export const ERRORS = {
     status: 422,
     title: "Unknown lender or distributor",
     action: "Check lender_scope and distributor_id.",
+  },
+  WEBHOOK_TARGET_REFUSED: {
+    status: 422,
+    title: "Webhooks may not go to this URL",
+    action: "Send an https URL on port 443 or 8443 whose host has public addresses only.",
   },
   TLS_REQUIRED: {
     status: 426,

@@ -6,6 +6,7 @@ import { mount, newRouter } from "../http/routing.ts";
 import { problem } from "../http/schemas.ts";
 import { isJsonContentType, parseJsonObject, parseWith } from "../http/validation.ts";
 import { sha256Hex } from "../lib/bytes.ts";
+import { phonesNamed } from "../whatsapp/heard.ts";
 import { batchAnswer, batchBody, batchEnvelope, batchHeaders, batchStatus } from "./schemas.ts";
 import { findBatchStatus, ingestBatch } from "./service.ts";
 
@@ -90,13 +91,15 @@ async function postBatch(c: AppContext): Promise<Response> {
     "X-Batch-ID": c.req.header("x-batch-id"),
     "X-Batch-Seq": c.req.header("x-batch-seq"),
   });
+  const envelope = parseWith(batchEnvelope, parseJsonObject(body));
   const answer = await ingestBatch(c.env, c.get("config"), distributor, {
     external_batch_id: headers["X-Batch-ID"].toLowerCase(),
     erp_type: headers["X-ERP-Type"],
     batch_seq: headers["X-Batch-Seq"] ?? null,
     payload_sha256: sha256Hex(body),
-    envelope: parseWith(batchEnvelope, parseJsonObject(body)),
+    envelope,
   });
+  c.executionCtx.waitUntil(phonesNamed(c.env, envelope.invoices ?? []));
   Object.assign(c.get("log"), {
     batch_id: answer.batch_id,
     accepted: answer.accepted,

@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import type { Env } from "../env.ts";
 import { AppError, unavailable } from "../http/errors.ts";
 import { invalid } from "../http/validation.ts";
+import { causeText } from "../lib/cause.ts";
 import { istDay } from "../lib/days.ts";
 import { nowMs } from "../lib/seams.ts";
 import type { ErpType } from "../scoring/types.ts";
@@ -230,6 +231,6 @@ async function noteSync(env: Env, distributor_id: string, sync_to_ms: number): P
   try {
     await recordSync(env, distributor_id, new Date(sync_to_ms).toISOString());
   } catch (cause) {
-    console.warn(JSON.stringify({ task: "record sync", distributor_id, cause: String(cause) }));
+    console.warn(JSON.stringify({ task: "record sync", distributor_id, cause: causeText(cause) }));
   }
 }

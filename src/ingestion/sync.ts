@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
 import { unavailable } from "../http/errors.ts";
+import { causeText } from "../lib/cause.ts";
 import { nowMs } from "../lib/seams.ts";
 import { distributorSyncs } from "./tables.ts";
 
@@ -118,6 +119,6 @@ async function copyToKv(env: Env, distributor_id: string, sync_to: string): Prom
     await env.KV.put(keyOf(distributor_id), sync_to, { expirationTtl: KV_TTL_S });
   } catch (cause) {
     // Only a copy: D1 has it, and the entry expires.
-    console.warn(JSON.stringify({ task: "copy sync to KV", distributor_id, cause: String(cause) }));
+    console.warn(JSON.stringify({ task: "copy sync to KV", distributor_id, cause: causeText(cause) }));
   }
 }

@@ -1,6 +1,7 @@
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
+import { causeText } from "../lib/cause.ts";
 import { nowMs } from "../lib/seams.ts";
 import { models } from "./tables.ts";
 
@@ -32,7 +33,7 @@ async function readWarning(env: Env): Promise<ModelWarning | null> {
       .get();
     return champion ? null : "model_frozen";
   } catch (cause) {
-    console.error(JSON.stringify({ task: "model warning", cause: String(cause) }));
+    console.error(JSON.stringify({ task: "model warning", cause: causeText(cause) }));
     return "model_status_unknown";
   }
 }

@@ -13,12 +13,12 @@ import { failedGates } from "./gate-check.ts";
 import { MAX_CHALLENGERS } from "./gates.ts";
 import {
   cardOf,
+  changeStatements,
   findModel,
   installShipped,
   lastChampion,
   type ModelRow,
   type NewModel,
-  newChange,
   newModel,
 } from "./registry.ts";
 import { changeModelInput, registerModelInput } from "./schemas.ts";
@@ -71,7 +71,7 @@ async function addChallenger(env: Env, model: NewModel, by: string): Promise<voi
   await changing(
     db.batch([
       db.insert(models).values(model),
-      db.insert(modelChanges).values(newChange({ ...entry, changed_by: by, reason: "registered" })),
+      ...changeStatements(db, { ...entry, changed_by: by, reason: "registered" }),
     ]),
   );
 }
@@ -106,19 +106,20 @@ export async function promoteModel(
   await requireArtefact(env, challenger.sha256);
   const approval = { changed_by: by, reason };
   const db = drizzle(env.DB);
-  const promotion = db
-    .insert(modelChanges)
-    .values(newChange({ ...approval, model_id, from_status: "challenger", to_status: "champion" }));
-  const retirement = db.insert(modelChanges).values(
-    newChange({
-      ...approval,
-      model_id: champion.model_id,
-      from_status: "champion",
-      to_status: "retired",
-    }),
-  );
+  const promotion = changeStatements(db, {
+    ...approval,
+    model_id,
+    from_status: "challenger",
+    to_status: "champion",
+  });
+  const retirement = changeStatements(db, {
+    ...approval,
+    model_id: champion.model_id,
+    from_status: "champion",
+    to_status: "retired",
+  });
   // A frozen champion stays frozen.
-  await changing(db.batch(champion.status === "champion" ? [retirement, promotion] : [promotion]));
+  await changing(db.batch(champion.status === "champion" ? [...retirement, ...promotion] : [...promotion]));
   return { model_id, status: "champion", previous: champion.model_id };
 }
 
@@ -162,11 +163,9 @@ async function change(
 ): Promise<ModelState> {
   const { model_id, by, reason } = checked(changeModelInput, given);
   const { status } = await requireModel(env, model_id, from);
-  await changing(
-    drizzle(env.DB)
-      .insert(modelChanges)
-      .values(newChange({ model_id, from_status: status, to_status, changed_by: by, reason })),
-  );
+  const db = drizzle(env.DB);
+  const change = { model_id, from_status: status, to_status, changed_by: by, reason };
+  await changing(db.batch([...changeStatements(db, change)]));
   return { model_id, status: to_status };
 }
 

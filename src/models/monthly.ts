@@ -6,9 +6,9 @@ import { nowIso, nowMs } from "../lib/seams.ts";
 import { latestScoresOf } from "../score/population.ts";
 import { type DriftReport, DriftTally } from "./drift.ts";
 import { PSI_FREEZE_ABOVE } from "./gates.ts";
-import { cardOf, lastChampion, newChange } from "./registry.ts";
+import { cardOf, changeStatements, lastChampion } from "./registry.ts";
 import { POPULATION_DAYS } from "./shadow.ts";
-import { driftReports, modelChanges } from "./tables.ts";
+import { driftReports } from "./tables.ts";
 
 /**
  * Reports on the month that ended (the one of yesterday, IST) for the champion, and freezes it if the scores have
@@ -36,16 +36,14 @@ export async function reportDrift(env: Env): Promise<DriftReport | null> {
     .insert(driftReports)
     .values(row)
     .onConflictDoUpdate({ target: [driftReports.month, driftReports.model_id], set: row });
-  const frozen = db.insert(modelChanges).values(
-    newChange({
-      model_id,
-      from_status: "champion",
-      to_status: "frozen",
-      changed_by: "system",
-      reason: `drift report ${month}: PSI ${report.psi?.toFixed(4)} above ${PSI_FREEZE_ABOVE}`,
-    }),
-  );
-  await db.batch(status === "freeze" ? [stored, frozen] : [stored]);
+  const frozen = changeStatements(db, {
+    model_id,
+    from_status: "champion",
+    to_status: "frozen",
+    changed_by: "system",
+    reason: `drift report ${month}: PSI ${report.psi?.toFixed(4)} above ${PSI_FREEZE_ABOVE}`,
+  });
+  await db.batch(status === "freeze" ? [stored, ...frozen] : [stored]);
   if (status !== "green") console.error(JSON.stringify({ task: "drift", month, model_id, status }));
   return report;
 }

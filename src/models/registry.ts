@@ -1,6 +1,8 @@
 import { desc, eq, inArray } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { auditStatement } from "../audit/statement.ts";
 import type { Env } from "../env.ts";
+import { causeText } from "../lib/cause.ts";
 import { canonicalJson } from "../lib/jcs.ts";
 import { nowIso } from "../lib/seams.ts";
 import type { CompiledChampion } from "../scoring/engine.ts";
@@ -46,7 +48,7 @@ export async function scoringModels(env: Env): Promise<ScoringModels> {
     try {
       challengers.push(await compiledModel(env, cardOf(row)));
     } catch (cause) {
-      console.error(JSON.stringify({ task: "shadow", model_id: row.model_id, cause: String(cause) }));
+      console.error(JSON.stringify({ task: "shadow", model_id: row.model_id, cause: causeText(cause) }));
     }
   }
   return { champion, challengers };
@@ -97,9 +99,24 @@ export function newModel(card: ModelCard, artefact: string): NewModel {
   };
 }
 
-/** A change of status that happens now. */
-export function newChange(change: Omit<NewChange, "change_id" | "changed_at">): NewChange {
-  return { ...change, changed_at: nowIso() };
+/**
+ * The statements of a change of status that happens now, with its entry in the audit log, for one `db.batch()`: the
+ * row of `model_changes` is what changes the status.
+ */
+export function changeStatements(db: DrizzleD1Database, change: Omit<NewChange, "change_id" | "changed_at">) {
+  const changed_at = nowIso();
+  const { model_id, from_status, to_status, changed_by, reason } = change;
+  const entry = {
+    type: "model.changed",
+    actor: { kind: "system", id: changed_by },
+    subject: model_id,
+    outcome: to_status,
+    details: { from_status: from_status ?? null, reason },
+  } as const;
+  return [
+    db.insert(modelChanges).values({ ...change, changed_at }),
+    auditStatement(db, entry, changed_at),
+  ] as const;
 }
 
 /** Registers the shipped model as the first champion, unless any model is registered. */
@@ -113,10 +130,8 @@ export async function installShipped(env: Env): Promise<void> {
   try {
     await db.batch([
       db.insert(models).values(model),
-      db.insert(modelChanges).values(newChange({ ...change, from_status: null, to_status: "challenger" })),
-      db
-        .insert(modelChanges)
-        .values(newChange({ ...change, from_status: "challenger", to_status: "champion" })),
+      ...changeStatements(db, { ...change, from_status: null, to_status: "challenger" }),
+      ...changeStatements(db, { ...change, from_status: "challenger", to_status: "champion" }),
     ]);
   } catch (cause) {
     // Another isolate may have been first.

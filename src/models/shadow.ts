@@ -1,6 +1,7 @@
 import { and, eq, getTableColumns, inArray, type SQL, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
+import { causeText } from "../lib/cause.ts";
 import { istDay } from "../lib/days.ts";
 import { nowMs } from "../lib/seams.ts";
 import { listed } from "../lib/sql.ts";
@@ -57,7 +58,7 @@ function shadowRow(
       margin: scored?.margin ?? null,
     };
   } catch (cause) {
-    console.error(JSON.stringify({ task: "shadow", model_id, score_id, cause: String(cause) }));
+    console.error(JSON.stringify({ task: "shadow", model_id, score_id, cause: causeText(cause) }));
     return undefined;
   }
 }

@@ -59,6 +59,14 @@ export class Provisioning extends WorkerEntrypoint<Env> {
     return settled(() => provisioning.rotateSigningKeys(this.env));
   }
 
+  async exportAudit(input: Input<typeof provisioning.exportAudit>) {
+    return settled(() => provisioning.exportAudit(this.env, input));
+  }
+
+  async exportAnchor() {
+    return settled(() => provisioning.exportAnchor(this.env));
+  }
+
   async registerModel(input: Input<typeof provisioning.registerModel>) {
     return settled(() => provisioning.registerModel(this.env, input));
   }

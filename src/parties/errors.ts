@@ -11,6 +11,8 @@ export type ProvisioningCode =
   | "TOKEN_INVALID"
   | "NOTICE_UNKNOWN"
   | "NOTICE_EXISTS"
+  | "AUDIT_STREAM_UNKNOWN"
+  | "AUDIT_NOT_ANCHORED"
   | "CSR_INVALID"
   | "CA_UNAVAILABLE"
   | "MODEL_UNKNOWN"

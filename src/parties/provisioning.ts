@@ -1,6 +1,9 @@
 import type { z } from "@hono/zod-openapi";
 import { asc, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { latestAnchor } from "../audit/anchor.ts";
+import { type ExportPage, exportStream } from "../audit/export.ts";
+import type { Anchor } from "../audit/verify.ts";
 import { rotateKeys } from "../auth/keys.ts";
 import * as revocation from "../auth/revocation.ts";
 import type { Env } from "../env.ts";
@@ -8,7 +11,7 @@ import * as lifecycle from "../models/lifecycle.ts";
 import { type Replays, replayMany, replayNewest } from "../pipeline/replay.ts";
 import { rescoreAll } from "../pipeline/rescore.ts";
 import { checked, ProvisioningError } from "./errors.ts";
-import { replayInput, revokeClientInput, revokeTokenInput } from "./schemas.ts";
+import { exportAuditInput, replayInput, revokeClientInput, revokeTokenInput } from "./schemas.ts";
 import { clients, distributorCertificates, distributors, lenders } from "./tables.ts";
 
 export { freezeModel, listModels, registerModel, retireModel } from "../models/lifecycle.ts";
@@ -69,6 +72,24 @@ function revoked(result: revocation.RevocationResult): { revoked: true } {
   const message =
     result.code === "TOKEN_INVALID" ? "this is no access token of ours" : "there is no such client";
   throw new ProvisioningError(result.code, message);
+}
+
+/** A page of an audit stream, oldest first, as lines of canonical JSON for `npm run verify:audit`. */
+export async function exportAudit(env: Env, given: z.input<typeof exportAuditInput>): Promise<ExportPage> {
+  const { stream, after, limit } = checked(exportAuditInput, given);
+  const page = await exportStream(env, stream, after, limit);
+  if (after === 0 && page.lines.length === 0) {
+    throw new ProvisioningError("AUDIT_STREAM_UNKNOWN", `there is no row of ${stream}`);
+  }
+  return page;
+}
+
+/** The newest signed anchor of the audit streams. */
+export async function exportAnchor(env: Env): Promise<Anchor> {
+  const anchor = await latestAnchor(env);
+  if (!anchor)
+    throw new ProvisioningError("AUDIT_NOT_ANCHORED", "there is no anchor yet: the first comes at night");
+  return anchor;
 }
 
 /** Every party with its limits and the state of its credentials; never a secret or its digest. */

@@ -8,9 +8,16 @@ const count = z.int().min(1).max(1_000_000_000);
 const slug = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
 
 /** What lenders may do (api.md §2). */
-export const LENDER_SCOPE = "score:read grievance:write";
+export const LENDER_SCOPE = "score:read grievance:write notification:read webhook:write";
 /** What a service client can be given (api.md §2, §4, §6). */
-export const SERVICE_SCOPES = ["consent:read", "consent:write", "grievance:write"] as const;
+export const SERVICE_SCOPES = [
+  "consent:read",
+  "consent:write",
+  "grievance:write",
+  "grievance:work",
+  "rights:read",
+  "rights:write",
+] as const;
 
 /** A lender's own limits, calls in 60 seconds and in 24 hours (api.md §9). */
 const lenderLimits = {
@@ -94,6 +101,13 @@ export const withdrawNoticeInput = z.strictObject({ notice_id: slug, notice_vers
 
 export const revokeTokenInput = z.strictObject({ token: z.string().min(1).max(4096) });
 export const revokeClientInput = z.strictObject({ client_id: z.string().min(1).max(256) });
+
+export const exportAuditInput = z.strictObject({
+  stream: z.string().regex(/^(access|ledger|events|auth):[A-Za-z0-9._-]{1,100}$/, "must be a kind and an id"),
+  /** Rows up to this number are left out. */
+  after: z.int().min(0).default(0),
+  limit: z.int().min(1).max(100).default(100),
+});
 
 /** One score by its id, or the scores stored last. */
 export const replayInput = z

@@ -2,6 +2,7 @@ import { and, asc, eq, inArray, isNull, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
 import { nowIso } from "../lib/seams.ts";
+import { listed } from "../lib/sql.ts";
 import { clients, distributors, lenders, notices } from "./tables.ts";
 
 /** An OAuth client as the token endpoint needs it. */
@@ -66,6 +67,46 @@ export async function distributorExists(env: Env, distributor_id: string): Promi
   return row !== undefined;
 }
 
+/** The names of a distributor and of lenders (at most 100, in the order given); an unknown one keeps its id. */
+export async function partyNames(
+  env: Env,
+  distributor_id: string,
+  lender_ids: readonly string[],
+): Promise<{ distributor: string; lenders: string[] }> {
+  const db = drizzle(env.DB);
+  const [[distributor], rows] = await db.batch([
+    db
+      .select({ name: distributors.name })
+      .from(distributors)
+      .where(eq(distributors.distributor_id, distributor_id)),
+    db
+      .select({ lender_id: lenders.lender_id, name: lenders.name })
+      .from(lenders)
+      .where(inArray(lenders.lender_id, [...lender_ids])),
+  ]);
+  const names = new Map(rows.map((row) => [row.lender_id, row.name]));
+  return {
+    distributor: distributor?.name ?? distributor_id,
+    lenders: lender_ids.map((id) => names.get(id) ?? id),
+  };
+}
+
+/** The names of distributors and lenders by their ids; unknown ids are left out. */
+export async function namesById(env: Env, ids: readonly string[]): Promise<Map<string, string>> {
+  const db = drizzle(env.DB);
+  const found = await db.batch([
+    db
+      .select({ id: distributors.distributor_id, name: distributors.name })
+      .from(distributors)
+      .where(inArray(distributors.distributor_id, listed(ids))),
+    db
+      .select({ id: lenders.lender_id, name: lenders.name })
+      .from(lenders)
+      .where(inArray(lenders.lender_id, listed(ids))),
+  ]);
+  return new Map(found.flat().map(({ id, name }) => [id, name]));
+}
+
 /** A consent notice; `sha256` is the hex digest of the text in UTF-8. */
 export interface Notice {
   notice_id: string;
@@ -117,4 +158,14 @@ export async function noticesInForce(env: Env): Promise<Notice[]> {
     .from(notices)
     .where(isNull(notices.withdrawn_at))
     .orderBy(asc(notices.notice_id), asc(notices.notice_version), asc(notices.language));
+}
+
+/** The notices with these texts (SHA-256 in hex), withdrawn ones too; by id, version and language. */
+export function noticesBySha256(env: Env, sha256s: readonly string[]): Promise<Notice[]> {
+  return drizzle(env.DB)
+    .select(noticeColumns)
+    .from(notices)
+    .where(inArray(notices.sha256, listed(sha256s)))
+    .orderBy(asc(notices.notice_id), asc(notices.notice_version), asc(notices.language))
+    .all();
 }

@@ -1,8 +1,11 @@
-import { enforceRevocation } from "../consent/service.ts";
+import { auditEvent } from "../audit/events.ts";
+import { appendAudit } from "../audit/log.ts";
+import { enforceConsents } from "../consent/service.ts";
 import type { Env } from "../env.ts";
 import { alreadyHandled, eventHandled } from "../events/outbox.ts";
 import type { EventEnvelope } from "../events/types.ts";
 import { recordSync } from "../ingestion/sync.ts";
+import { type ConsentEvent, notifyOfConsent, notifyOfScore } from "../notifications/events.ts";
 import { scoreRetailers } from "./score-retailer.ts";
 import type { ScoringMessage } from "./types.ts";
 
@@ -18,23 +21,51 @@ export async function handleEvent(env: Env, event: EventEnvelope): Promise<void>
     await eventHandled(env, CONSUMER, event.id);
     return;
   }
+  // Side by side, so that neither can hold up the other: the event comes again until both are done.
+  const results = await Promise.allSettled([react(env, event), auditEvent(env, event)]);
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+  // The ledger repeats its event until every retailer of the batch is scored.
+  if (event.type !== "ingestion.batch.complete") await eventHandled(env, CONSUMER, event.id);
+}
+
+async function react(env: Env, event: EventEnvelope): Promise<void> {
   switch (event.type) {
     case "ingestion.batch.complete":
-      // Not noted as handled: the ledger repeats the event until every retailer of the batch is scored.
       await startBatch(env, event.data as EventEnvelope<"ingestion.batch.complete">["data"]);
-      return;
+      break;
     case "consent.granted":
+      await notifyOfConsent(env, event as EventEnvelope<"consent.granted">);
       await scoreRetailers(env, [(event.data as EventEnvelope<"consent.granted">["data"]).retailer_id]);
       break;
     case "consent.revoked":
-      await enforceRevocation(env, event.data as EventEnvelope<"consent.revoked">["data"]);
+    case "consent.paused":
+    case "consent.expired":
+      await enforceConsents(env, (event as EventEnvelope<ConsentEvent>).data);
+      await notifyOfConsent(env, event as EventEnvelope<ConsentEvent>);
       break;
+    case "consent.resumed": {
+      const { data } = event as EventEnvelope<"consent.resumed">;
+      await enforceConsents(env, data);
+      await notifyOfConsent(env, event as EventEnvelope<"consent.resumed">);
+      // While all its consents were paused nothing was scored.
+      await scoreRetailers(env, [data.retailer_id]);
+      break;
+    }
     case "score.computed":
+      await notifyOfScore(env, event as EventEnvelope<"score.computed">);
+      break;
+    case "correction.made":
+      await sendScoring(env, null, [(event.data as EventEnvelope<"correction.made">["data"]).retailer_id]);
+      break;
+    case "audit_event":
+      await appendAudit(env, { ...(event.data as EventEnvelope<"audit_event">["data"]), event_id: event.id });
+      break;
+    case "grievance.filed":
+    case "grievance.escalated":
     case "score.blocked":
-      // For lenders' notifications; nothing inside the system waits for them.
+      // Nothing inside the system waits for it.
       break;
   }
-  await eventHandled(env, CONSUMER, event.id);
 }
 
 async function startBatch(env: Env, batch: { distributor_id: string; batch_id: string }): Promise<void> {

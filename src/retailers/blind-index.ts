@@ -30,5 +30,10 @@ export function gstinIndex(config: Pick<Config, "GSTIN_INDEX_KEY">, gstin: strin
 
 /** Blind index of a 10-digit Indian phone: the same value as `retailer_phone_hash` of the consent API. */
 export function phoneIndex(config: Pick<Config, "PHONE_PEPPER">, phone: string): string {
-  return keyedHash(config.PHONE_PEPPER, COUNTRY_CODE + phone);
+  return e164Index(config, COUNTRY_CODE + phone);
+}
+
+/** The same for a phone of any country, given as E.164 digits without `+`, as WhatsApp writes them. */
+export function e164Index(config: Pick<Config, "PHONE_PEPPER">, digits: string): string {
+  return keyedHash(config.PHONE_PEPPER, digits);
 }

@@ -1,4 +1,4 @@
-import { and, eq, or, sql } from "drizzle-orm";
+import { and, eq, or, type SQL, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
 import { newId } from "../lib/seams.ts";
@@ -34,6 +34,25 @@ export async function aliasesOf(env: Env, retailer_id: string): Promise<string[]
 export async function retailersOfPhone(env: Env, phone_hash: string): Promise<string[]> {
   const rows = await namedBy(drizzle(env.DB), "phone", phone_hash);
   return rows.map((row) => row.canonical);
+}
+
+/** The select behind `retailersOfPhone`, for a `db.batch()`. */
+export function retailersOfPhoneSelect(db: DrizzleD1Database, phone_hash: string) {
+  return namedBy(db, "phone", phone_hash);
+}
+
+/** The phones (keyed hashes) of a retailer, or of the one that absorbed it: a sub-select of one column. */
+export function phonesOfRetailer(retailer_id: SQL | string): SQL {
+  return sql`(SELECT i.blind_index AS phone_hash FROM ${retailers} r
+    JOIN ${retailerIdentifiers} i ON i.retailer_id = coalesce(r.merged_into, r.retailer_id) AND i.kind = 'phone'
+    WHERE r.retailer_id = ${retailer_id})`;
+}
+
+/** All phones of the retailers that a phone names, that phone among them: a sub-select of one column. */
+export function phonesBeside(phone_hash: string): SQL {
+  return sql`(SELECT other.blind_index AS phone_hash FROM ${retailerIdentifiers} mine
+    JOIN ${retailerIdentifiers} other ON other.retailer_id = mine.retailer_id AND other.kind = 'phone'
+    WHERE mine.kind = 'phone' AND mine.blind_index = ${phone_hash})`;
 }
 
 /** The retailer of a GSTIN (by its blind index), or null. */

@@ -33,6 +33,7 @@ export const retailerIdentifiers = sqliteTable(
     primaryKey({ columns: [t.kind, t.blind_index, t.retailer_id] }),
     // Two batches that meet a new GSTIN at the same moment must agree on one retailer.
     uniqueIndex("retailer_identifiers_one_per_gstin").on(t.blind_index).where(sql`${t.kind} = 'gstin'`),
+    index("retailer_identifiers_by_retailer").on(t.retailer_id),
   ],
 );
 

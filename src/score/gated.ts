@@ -3,6 +3,7 @@ import { authenticate, bearerError, checkHeaders } from "../auth/bearer.ts";
 import { type ActiveConsent, findConsent } from "../consent/lookup.ts";
 import type { AppContext } from "../http/context.ts";
 import { AppError, ERRORS, problemResponse } from "../http/errors.ts";
+import { causeText } from "../lib/cause.ts";
 import { admit, limitError, newAdmissionRequest, rateHeaders } from "./gate.ts";
 
 /** One Score API call on its way to the gate. */
@@ -114,7 +115,7 @@ function json(body: string, headers: Record<string, string>): Response {
 function problem(c: AppContext, error: AppError, headers: Record<string, string>): Response {
   c.get("log").error_code = error.code;
   if (ERRORS[error.code].status >= 500 && error.cause !== undefined) {
-    const cause = error.cause instanceof Error ? error.cause.message : String(error.cause);
+    const cause = causeText(error.cause);
     console.error(JSON.stringify({ request_id: c.get("request_id"), error_code: error.code, cause }));
   }
   const response = problemResponse(error, c.get("request_id"));

@@ -1,4 +1,4 @@
-import { and, desc, eq, getTableColumns, gte, inArray, type SQL, sql } from "drizzle-orm";
+import { and, count, desc, eq, getTableColumns, gte, inArray, type SQL, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Env } from "../env.ts";
 import { newEvent } from "../events/envelope.ts";
@@ -177,6 +177,32 @@ async function readServed(env: Env, score_ids: readonly string[]): Promise<Serve
     .from(scores)
     .where(inArray(scores.score_id, listed(score_ids)));
   return rows.map(toServed);
+}
+
+/** A score by its id as it is served, or null. */
+export async function scoreById(env: Env, score_id: string): Promise<ServedScore | null> {
+  const [score] = await readServed(env, [score_id]);
+  return score ?? null;
+}
+
+/** How many scores some retailers have, and when the newest `limit` of them were computed, newest first. */
+export async function scoreDates(
+  env: Env,
+  retailer_ids: readonly string[],
+  limit: number,
+): Promise<{ count: number; newest: { score_id: string; scored_at: string }[] }> {
+  const db = drizzle(env.DB);
+  const own = inArray(scores.retailer_id, listed(retailer_ids));
+  const [[counted], newest] = await db.batch([
+    db.select({ count: count() }).from(scores).where(own),
+    db
+      .select({ score_id: scores.score_id, scored_at: scores.scored_at })
+      .from(scores)
+      .where(own)
+      .orderBy(desc(scores.scored_at), desc(scores.score_id))
+      .limit(limit),
+  ]);
+  return { count: counted?.count ?? 0, newest };
 }
 
 /** One month of a score history. */

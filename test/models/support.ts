@@ -11,10 +11,10 @@ import { nowMs } from "../../src/lib/seams.ts";
 import { forgetModels, putArtefact } from "../../src/models/artefacts.ts";
 import { type ModelCard, modelCard } from "../../src/models/card.ts";
 import { registerModel } from "../../src/models/lifecycle.ts";
-import { newChange, newModel, scoringModels } from "../../src/models/registry.ts";
+import { changeStatements, newModel, scoringModels } from "../../src/models/registry.ts";
 import { shadowRows } from "../../src/models/shadow.ts";
 import { SHIPPED } from "../../src/models/shipped.ts";
-import { modelChanges, models } from "../../src/models/tables.ts";
+import { models } from "../../src/models/tables.ts";
 import { scoreRow } from "../../src/pipeline/score-retailer.ts";
 import { storeScores } from "../../src/score/store.ts";
 import type { NewScore } from "../../src/score/tables.ts";
@@ -80,10 +80,8 @@ export async function freshSystemWithChampion(): Promise<ModelCard> {
   await putArtefact(env, SHIPPED.artefact);
   await db.batch([
     db.insert(models).values(newModel(card, SHIPPED.artefact)),
-    db.insert(modelChanges).values(newChange({ ...change, from_status: null, to_status: "challenger" })),
-    db
-      .insert(modelChanges)
-      .values(newChange({ ...change, from_status: "challenger", to_status: "champion" })),
+    ...changeStatements(db, { ...change, from_status: null, to_status: "challenger" }),
+    ...changeStatements(db, { ...change, from_status: "challenger", to_status: "champion" }),
   ]);
   return card;
 }

@@ -21,6 +21,7 @@ import {
   setDistributorLimits,
   setLenderLimits,
 } from "../../src/parties/provisioning.ts";
+import { LENDER_SCOPE } from "../../src/parties/schemas.ts";
 import {
   clients,
   distributorApiKeys,
@@ -65,7 +66,7 @@ describe("creating a lender", () => {
     expect(client).toMatchObject({
       kind: "lender",
       subject: made.lender_id,
-      scope: "score:read grievance:write",
+      scope: LENDER_SCOPE,
       secret_sha256: sha256Hex(made.client_secret),
       revoked_at: null,
     });

@@ -9,7 +9,7 @@ import {
   createServiceClient,
   type setDistributorLimits,
 } from "../../src/parties/provisioning.ts";
-import type { SERVICE_SCOPES } from "../../src/parties/schemas.ts";
+import { LENDER_SCOPE, type SERVICE_SCOPES } from "../../src/parties/schemas.ts";
 import { newAuthority, newCsr, opensslTime, readCertificate, type TestAuthority } from "./certificates.ts";
 
 export interface TestLender {
@@ -43,7 +43,7 @@ export async function seedService(
 export async function tokenFor(client: TestLender | TestService): Promise<string> {
   if ("lender_id" in client) {
     const { lender_id, client_id } = client;
-    return issueToken(env, { subject: lender_id, client_id, scope: "score:read grievance:write" });
+    return issueToken(env, { subject: lender_id, client_id, scope: LENDER_SCOPE });
   }
   return issueToken(env, { subject: client.client_id, client_id: client.client_id, scope: client.scope });
 }
