@@ -14,6 +14,8 @@ const testSecrets = {
 
 export default defineConfig({
   test: {
+    // Both projects at once: the end-to-end tests mostly wait.
+    maxWorkers: 2,
     projects: [
       {
         plugins: [
