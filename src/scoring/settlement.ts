@@ -68,8 +68,19 @@ export type PaymentView = Pick<
   | "payment_bounced"
 >;
 
+/** True if `b` does not come before `a` in the order distributor, invoice id (code units). */
+function inOrder(a: StatementInvoice, b: StatementInvoice): boolean {
+  return a.distributor_id === b.distributor_id
+    ? a.invoice_id <= b.invoice_id
+    : a.distributor_id < b.distributor_id;
+}
+
 /** Sorts by distributor, then invoice id, in code units; distributors are few, so each is compared by its rank. */
 function sortByDistributorThenId(invoices: StatementInvoice[]): void {
+  // As ledgers give them.
+  let sorted = 1;
+  while (sorted < invoices.length && inOrder(invoices[sorted - 1]!, invoices[sorted]!)) sorted++;
+  if (sorted >= invoices.length) return;
   const ranks = new Map<string, number>();
   for (const { distributor_id } of invoices) ranks.set(distributor_id, 0);
   for (const [rank, distributor_id] of [...ranks.keys()].sort().entries()) ranks.set(distributor_id, rank);
@@ -193,14 +204,17 @@ function firstInvoiceDay(statement: Statement, as_of_day: number, invoices: Stat
 /** Position of each invoice by distributor and id. */
 function indexInvoices(invoices: StatementInvoice[]): Map<string, Map<string, number>> {
   const index = new Map<string, Map<string, number>>();
+  let distributor_id: string | null = null;
+  let own = new Map<string, number>();
+  // They are sorted, so each distributor's stand together.
   for (let i = 0; i < invoices.length; i++) {
-    const { distributor_id, invoice_id } = invoices[i]!;
-    let of_distributor = index.get(distributor_id);
-    if (of_distributor === undefined) {
-      of_distributor = new Map();
-      index.set(distributor_id, of_distributor);
+    const invoice = invoices[i]!;
+    if (invoice.distributor_id !== distributor_id) {
+      distributor_id = invoice.distributor_id;
+      own = new Map();
+      index.set(distributor_id, own);
     }
-    if (!of_distributor.has(invoice_id)) of_distributor.set(invoice_id, i);
+    own.set(invoice.invoice_id, i);
   }
   return index;
 }
@@ -251,9 +265,16 @@ export function ledgerView(statement: Statement, as_of_day: number): LedgerView 
 
   const payment_day: number[] = [];
   const payment_bounced: number[] = [];
+  // Payments come distributor by distributor.
+  let distributor_id: string | null = null;
+  let own: Map<string, number> | undefined;
   for (const row of statement.payments) {
     if (row.paid_day > as_of_day) continue;
-    const invoice = index.get(row.distributor_id)?.get(row.invoice_id);
+    if (row.distributor_id !== distributor_id) {
+      distributor_id = row.distributor_id;
+      own = index.get(distributor_id);
+    }
+    const invoice = own?.get(row.invoice_id);
     if (invoice === undefined) continue;
     payment_day.push(row.paid_day);
     payment_bounced.push(row.bounced ? 1 : 0);

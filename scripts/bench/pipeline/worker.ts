@@ -8,6 +8,7 @@ import { scoreRetailers, scoreRow } from "../../../src/pipeline/score-retailer.t
 import { storeScores } from "../../../src/score/store.ts";
 import { shopId, shopRows, shopStatement } from "./shops.ts";
 
+export { AuditLog } from "../../../durable-objects/audit-log.ts";
 export { DistributorLedger } from "../../../durable-objects/distributor-ledger.ts";
 export { LenderGate } from "../../../durable-objects/lender-gate.ts";
 export { RateLimiter } from "../../../durable-objects/rate-limiter.ts";
