@@ -1,8 +1,8 @@
 import { z } from "@hono/zod-openapi";
-import type { Env } from "../env.ts";
 import type { AppContext } from "../http/context.ts";
 import { AppError, unavailable } from "../http/errors.ts";
 import { checkRequestId } from "../http/middleware.ts";
+import { takeTurn } from "../http/rate-limit.ts";
 import { mount, newRouter } from "../http/routing.ts";
 import { problem } from "../http/schemas.ts";
 import { constantTimeEqual, sha256Hex } from "../lib/bytes.ts";
@@ -72,7 +72,8 @@ mount(
   },
   async (c) => {
     const { client_id, client_secret, scope } = await readCredentials(c);
-    await countRequest(c.env, client_id);
+    // Before the secret is looked at; unknown ids too, so that the limit does not tell which exist.
+    await takeTurn(c.env, `token:${client_id}`, TOKEN_LIMIT);
     const client = await authenticateClient(c, client_id, client_secret);
     checkRequestId(c);
     const granted = grantedScope(client, scope);
@@ -82,20 +83,6 @@ mount(
     });
   },
 );
-
-/** Counts the request before the secret is looked at; unknown ids too, so that the limit does not tell which exist. */
-async function countRequest(env: Env, client_id: string): Promise<void> {
-  // Whatever was sent as client_id, the object's name is a digest.
-  const id = env.RATE_LIMITER.idFromName(sha256Hex(`token:${client_id}`));
-  const decision = await env.RATE_LIMITER.get(id)
-    .take(TOKEN_LIMIT)
-    .catch((cause: unknown) => {
-      throw unavailable(cause);
-    });
-  if (!decision.allowed) {
-    throw new AppError("RATE_LIMIT_EXCEEDED", { headers: { "Retry-After": String(decision.retry_after_s) } });
-  }
-}
 
 async function authenticateClient(c: AppContext, client_id: string, client_secret: string): Promise<Client> {
   const client = await findClient(c.env, client_id).catch((cause: unknown) => {

@@ -3,7 +3,7 @@ import { requireService } from "../auth/bearer.ts";
 import { relaySoon } from "../events/outbox.ts";
 import type { AppContext } from "../http/context.ts";
 import { mount, newRouter } from "../http/routing.ts";
-import { problem } from "../http/schemas.ts";
+import { errorAnswers } from "../http/schemas.ts";
 import { jsonBody, queryParameters } from "../http/validation.ts";
 import {
   changeBody,
@@ -43,13 +43,6 @@ const answers = (schema: z.ZodType, description: string) => ({
   description,
   content: { "application/json": { schema } },
 });
-const errorAnswers = (...statuses: number[]) =>
-  Object.fromEntries(
-    statuses.map((status) => [
-      status,
-      { description: "Problem document", content: { "application/problem+json": { schema: problem } } },
-    ]),
-  );
 
 const JOSE = "application/jose";
 

@@ -8,8 +8,8 @@ import { newEvent } from "../events/envelope.ts";
 import { outboxInsert } from "../events/outbox.ts";
 import { AppError, unavailable } from "../http/errors.ts";
 import type { Language } from "../http/language.ts";
+import { takeTurn } from "../http/rate-limit.ts";
 import { invalid } from "../http/validation.ts";
-import { sha256Hex } from "../lib/bytes.ts";
 import { newId, nowMs } from "../lib/seams.ts";
 import { aliasesOf, canonicalRetailer } from "../retailers/store.ts";
 import { scoreById } from "../score/store.ts";
@@ -130,18 +130,11 @@ async function checkScore(env: Env, score_id: string, retailer_id: string): Prom
 
 /** Files under the limit of the retailer; what could not be filed is not counted. */
 async function counted<T>(env: Env, retailer_id: string, file: () => Promise<T>): Promise<T> {
-  const name = sha256Hex(`grievance:${retailer_id}`);
-  const limiter = env.RATE_LIMITER.get(env.RATE_LIMITER.idFromName(name));
-  const decision = await limiter.take(LIMIT).catch((cause: unknown) => {
-    throw unavailable(cause);
-  });
-  if (!decision.allowed) {
-    throw new AppError("RATE_LIMIT_EXCEEDED", { headers: { "Retry-After": String(decision.retry_after_s) } });
-  }
+  const giveBack = await takeTurn(env, `grievance:${retailer_id}`, LIMIT);
   try {
     return await file();
   } catch (cause) {
-    await limiter.giveBack().catch(() => undefined);
+    await giveBack().catch(() => undefined);
     throw unavailable(cause);
   }
 }

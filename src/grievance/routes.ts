@@ -3,7 +3,7 @@ import { authenticate, bearerError, type Principal, requireClient, requireServic
 import { relaySoon } from "../events/outbox.ts";
 import type { AppContext } from "../http/context.ts";
 import { mount, newRouter } from "../http/routing.ts";
-import { problem } from "../http/schemas.ts";
+import { errorAnswers } from "../http/schemas.ts";
 import { jsonBody } from "../http/validation.ts";
 import { type Call, gatedCall, lookUpConsent, requireConsent } from "../score/gated.ts";
 import { fileGrievance } from "./filing.ts";
@@ -31,13 +31,6 @@ const answers = (schema: z.ZodType, description: string) => ({
   description,
   content: { "application/json": { schema } },
 });
-const errorAnswers = (...statuses: number[]) =>
-  Object.fromEntries(
-    statuses.map((status) => [
-      status,
-      { description: "Problem document", content: { "application/problem+json": { schema: problem } } },
-    ]),
-  );
 const idOf = (c: AppContext): string => c.req.param("grievance_id") ?? "";
 
 mount(

@@ -32,3 +32,13 @@ export const problem = z
     errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
   })
   .openapi("Problem", { description: "RFC 9457 problem document; docs/errors.md lists every error_code" });
+
+/** The error answers of a route, for OpenAPI: a problem document under each status. */
+export function errorAnswers(...statuses: number[]) {
+  return Object.fromEntries(
+    statuses.map((status) => [
+      status,
+      { description: "Problem document", content: { "application/problem+json": { schema: problem } } },
+    ]),
+  );
+}

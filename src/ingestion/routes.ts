@@ -3,7 +3,7 @@ import { authenticateDistributor } from "../auth/distributor.ts";
 import type { AppContext } from "../http/context.ts";
 import { AppError } from "../http/errors.ts";
 import { mount, newRouter } from "../http/routing.ts";
-import { problem } from "../http/schemas.ts";
+import { errorAnswers, problem } from "../http/schemas.ts";
 import { isJsonContentType, parseJsonObject, parseWith } from "../http/validation.ts";
 import { sha256Hex } from "../lib/bytes.ts";
 import { phonesNamed } from "../whatsapp/heard.ts";
@@ -14,13 +14,6 @@ import { findBatchStatus, ingestBatch } from "./service.ts";
 export const ingestionRouter = newRouter();
 
 const security = [{ mtls: [] }];
-const errorAnswers = (...statuses: number[]) =>
-  Object.fromEntries(
-    statuses.map((status) => [
-      status,
-      { description: "Problem document", content: { "application/problem+json": { schema: problem } } },
-    ]),
-  );
 
 mount(
   ingestionRouter,

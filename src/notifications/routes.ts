@@ -1,19 +1,12 @@
 import { requireLender } from "../auth/bearer.ts";
 import { mount, newRouter } from "../http/routing.ts";
-import { problem } from "../http/schemas.ts";
+import { errorAnswers } from "../http/schemas.ts";
 import { queryParameters } from "../http/validation.ts";
 import { notificationsAnswer, notificationsQuery } from "./schemas.ts";
 import { listNotifications } from "./service.ts";
 
 /** The feed of a lender's notices (docs/webhooks.md). */
 export const notificationRouter = newRouter();
-
-const problems = Object.fromEntries(
-  [400, 401, 403, 503].map((status) => [
-    status,
-    { description: "Problem document", content: { "application/problem+json": { schema: problem } } },
-  ]),
-);
 
 mount(
   notificationRouter,
@@ -26,7 +19,7 @@ mount(
     request: { query: notificationsQuery },
     responses: {
       200: { description: "A page", content: { "application/json": { schema: notificationsAnswer } } },
-      ...problems,
+      ...errorAnswers(400, 401, 403, 503),
     },
   },
   async (c) => {

@@ -7,7 +7,7 @@ import { WORK } from "../grievance/reading.ts";
 import type { AppContext } from "../http/context.ts";
 import { AppError } from "../http/errors.ts";
 import { mount, newRouter } from "../http/routing.ts";
-import { problem, retailerId } from "../http/schemas.ts";
+import { errorAnswers, retailerId } from "../http/schemas.ts";
 import { invalid, invalidRetailerId, jsonBody, queryParameters } from "../http/validation.ts";
 import { namesById } from "../parties/store.ts";
 import { findNominee, setNominee } from "./nominee.ts";
@@ -76,12 +76,7 @@ function mountRight<Body extends z.ZodType>(
     },
     responses: {
       [status]: { description: "The answer", content: { "application/json": { schema: answer } } },
-      ...Object.fromEntries(
-        [400, 401, 403, 404, ...(body ? [409, 413, 415] : []), 503].map((code) => [
-          code,
-          { description: "Problem document", content: { "application/problem+json": { schema: problem } } },
-        ]),
-      ),
+      ...errorAnswers(400, 401, 403, 404, ...(body ? [409, 413, 415] : []), 503),
     },
   };
   mount(rightsRouter, config, async (c) => {

@@ -98,7 +98,6 @@ export const correctionBody = z
     right_value: words.openapi({ description: "What would be right, in words; kept sealed" }),
   })
   .openapi("CorrectionRequest");
-export type CorrectionBody = z.infer<typeof correctionBody>;
 
 export const requestBody = z
   .strictObject({ kind: z.enum(["erasure", "export"]) })

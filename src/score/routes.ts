@@ -1,7 +1,7 @@
 import { findConsentByGstin } from "../consent/lookup.ts";
 import { AppError } from "../http/errors.ts";
 import { mount, newRouter } from "../http/routing.ts";
-import { problem, retailerId } from "../http/schemas.ts";
+import { errorAnswers, retailerId } from "../http/schemas.ts";
 import { invalid, invalidRetailerId, jsonBody, queryParameters } from "../http/validation.ts";
 import { isValidGstin } from "../ingestion/gstin.ts";
 import { newestSync } from "../ingestion/sync.ts";
@@ -29,13 +29,6 @@ import type { ServedScore } from "./types.ts";
 
 export const scoreRouter = newRouter();
 
-const errorAnswers = (...statuses: number[]) =>
-  Object.fromEntries(
-    statuses.map((status) => [
-      status,
-      { description: "Problem document", content: { "application/problem+json": { schema: problem } } },
-    ]),
-  );
 const security = [{ bearer: [] }];
 
 mount(

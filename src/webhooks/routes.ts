@@ -3,7 +3,7 @@ import { requireLender } from "../auth/bearer.ts";
 import type { AppContext } from "../http/context.ts";
 import { AppError } from "../http/errors.ts";
 import { mount, newRouter } from "../http/routing.ts";
-import { problem } from "../http/schemas.ts";
+import { errorAnswers } from "../http/schemas.ts";
 import { jsonBody, queryParameters } from "../http/validation.ts";
 import { relayDeliveriesSoon } from "./deliveries.ts";
 import {
@@ -40,13 +40,6 @@ const answers = (schema: z.ZodType, description: string) => ({
   description,
   content: { "application/json": { schema } },
 });
-const errorAnswers = (...statuses: number[]) =>
-  Object.fromEntries(
-    statuses.map((status) => [
-      status,
-      { description: "Problem document", content: { "application/problem+json": { schema: problem } } },
-    ]),
-  );
 
 /** The webhook that the path names, of the calling lender; a malformed id is as unknown as any other. */
 async function ownWebhook(c: AppContext): Promise<OwnWebhook> {

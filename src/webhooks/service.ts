@@ -2,8 +2,8 @@ import { seal } from "../auth/seal.ts";
 import { type Config, parseEnv } from "../config.ts";
 import type { Env } from "../env.ts";
 import { AppError, unavailable } from "../http/errors.ts";
+import { takeTurn } from "../http/rate-limit.ts";
 import { invalid } from "../http/validation.ts";
-import { sha256Hex } from "../lib/bytes.ts";
 import { newId, nowIso, nowMs } from "../lib/seams.ts";
 import { deliver } from "./deliver.ts";
 import type { WebhookRow } from "./deliveries.ts";
@@ -41,7 +41,7 @@ export async function registerWebhook(
   lender_id: string,
   given: string,
 ): Promise<WebhookWithSecret> {
-  await countAction(env, lender_id);
+  await takeTurn(env, `webhooks:${lender_id}`, ACTION_LIMIT);
   const config = parseEnv(env);
   const url = await checkedTarget(config, given);
   const webhook_id = newId("whk");
@@ -74,7 +74,7 @@ export async function listWebhooks(env: Env, lender_id: string): Promise<Webhook
  * ends now. Throws NOT_FOUND, RATE_LIMIT_EXCEEDED.
  */
 export async function rotateSecret(env: Env, own: OwnWebhook): Promise<WebhookWithSecret> {
-  await countAction(env, own.lender_id);
+  await takeTurn(env, `webhooks:${own.lender_id}`, ACTION_LIMIT);
   const secret = newSecret();
   const sealed = await seal(parseEnv(env), secret, own.webhook_id);
   const until = new Date(nowMs() + OVERLAP_MS).toISOString();
@@ -103,7 +103,7 @@ export async function removeWebhook(env: Env, own: OwnWebhook): Promise<void> {
 /** Sends a message of type `webhook.test` now, once, to a paused webhook too. Throws NOT_FOUND, RATE_LIMIT_EXCEEDED. */
 export async function testWebhook(env: Env, own: OwnWebhook): Promise<TestAnswer> {
   const { webhook_id } = found(await findWebhook(env, own));
-  await countAction(env, own.lender_id);
+  await takeTurn(env, `webhooks:${own.lender_id}`, ACTION_LIMIT);
   const message_id = newId("ntc");
   const created_at = nowIso();
   const body = { notice_id: message_id, type: TEST_TYPE, timestamp: created_at, data: { webhook_id } };
@@ -160,7 +160,7 @@ export async function listDeliveries(
 /** Sends a delivery again, whatever became of it, with the same `webhook-id`. Throws NOT_FOUND, RATE_LIMIT_EXCEEDED. */
 export async function replayDelivery(env: Env, own: OwnWebhook, delivery_id: string): Promise<void> {
   found(await findWebhook(env, own));
-  await countAction(env, own.lender_id);
+  await takeTurn(env, `webhooks:${own.lender_id}`, ACTION_LIMIT);
   if (!(await reviveDelivery(env, own.webhook_id, delivery_id))) throw new AppError("NOT_FOUND");
 }
 
@@ -181,16 +181,4 @@ function shown(row: WebhookRow): WebhookAnswer {
     previous_secret_until,
     created_at,
   };
-}
-
-async function countAction(env: Env, lender_id: string): Promise<void> {
-  const id = env.RATE_LIMITER.idFromName(sha256Hex(`webhooks:${lender_id}`));
-  const decision = await env.RATE_LIMITER.get(id)
-    .take(ACTION_LIMIT)
-    .catch((cause: unknown) => {
-      throw unavailable(cause);
-    });
-  if (!decision.allowed) {
-    throw new AppError("RATE_LIMIT_EXCEEDED", { headers: { "Retry-After": String(decision.retry_after_s) } });
-  }
 }

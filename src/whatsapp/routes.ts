@@ -3,7 +3,7 @@ import { orUnavailable } from "../consent/fail-safe.ts";
 import type { AppContext } from "../http/context.ts";
 import { AppError } from "../http/errors.ts";
 import { mount, newRouter } from "../http/routing.ts";
-import { problem } from "../http/schemas.ts";
+import { errorAnswers } from "../http/schemas.ts";
 import { jsonBody, readBody } from "../http/validation.ts";
 import { constantTimeEqual } from "../lib/bytes.ts";
 import { storeMessages } from "./inbox.ts";
@@ -17,13 +17,6 @@ import { workSoon } from "./work.ts";
 export const whatsappRouter = newRouter();
 
 const WEBHOOK = "/webhooks/whatsapp";
-const errorAnswers = (...statuses: number[]) =>
-  Object.fromEntries(
-    statuses.map((status) => [
-      status,
-      { description: "Problem document", content: { "application/problem+json": { schema: problem } } },
-    ]),
-  );
 
 mount(
   whatsappRouter,
